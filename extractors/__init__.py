@@ -1,0 +1,1 @@
+"""Extractors: media and utterances in, feature blocks out."""

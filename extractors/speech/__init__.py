@@ -1,0 +1,1 @@
+"""Where the words come from: transcripts, recognisers, alignment and voice activity."""

@@ -1,0 +1,1 @@
+"""Visual features: face tracks, the speaking face, facial behaviour."""

@@ -1,0 +1,1 @@
+"""Multitask fusion models: datasets, training, checkpoints, prediction."""

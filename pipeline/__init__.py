@@ -1,0 +1,1 @@
+"""Raw video to features in the cache and results on disk: records, media, segmentation, running."""
