@@ -58,6 +58,9 @@ class FrameStage(Protocol):
     def analyse(self, frames: Iterable[Frame], media: Media) -> Arrays:
         """Consume the frames in one stream and return named arrays, ready for the cache."""
 
+    def problem(self, arrays: Arrays) -> str | None:
+        """Say in one sentence that the whole pass found nothing, if it did not."""
+
 
 class Source(Protocol):
     """One video as an extractor sees it. Everything is computed at most once and kept."""

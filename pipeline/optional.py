@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from types import ModuleType
 
 from affect_pipe.pipeline.errors import MissingDependencyError
@@ -35,3 +36,19 @@ def require(module: str, *, feature: str, extra: str | None = None, instead: str
         message = f"{feature} needs the module {module!r}, which cannot be imported ({error}): "
         message += f"pip install {target}."
         raise MissingDependencyError(f"{message} {instead}".strip()) from error
+
+
+def backend_version(distribution: str) -> str:
+    """Return ``"<distribution> <version>"`` of an installed library without importing it.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is not installed.
+    """
+    try:
+        return f"{distribution} {importlib.metadata.version(distribution)}"
+    except importlib.metadata.PackageNotFoundError as error:
+        raise MissingDependencyError(
+            f"{distribution} is not installed: pip install --force-reinstall affect-pipe."
+        ) from error

