@@ -1,0 +1,343 @@
+"""The content-addressed store of stage results.
+
+One file an entry, named by its key (`pipeline.fingerprint.stage_key`), verified on every read. Any
+number of processes may share a cache: entries appear whole, two writers of one key write the same
+bytes, and a reader gets the right entry or none.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from affect_pipe.pipeline.entry_format import (
+    Array,
+    DamagedEntryError,
+    OtherFormatError,
+    encode,
+    read_entry,
+    read_header,
+)
+from affect_pipe.pipeline.errors import CacheError
+from affect_pipe.pipeline.fingerprint import canonical_json
+from affect_pipe.pipeline.storage import LocalStorage, StoredFile, open_storage, remove_stale
+
+ENVIRONMENT_VARIABLE = "AFFECT_PIPE_CACHE"
+_KEY = re.compile(r"[0-9a-f]{32}")
+# Only files of this shape are ever counted or removed, whatever else the folder holds.
+_NAME = re.compile(r"entries/([0-9a-f]{2})/(\1[0-9a-f]{30})\.safetensors")
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cached result.
+
+    Attributes
+    ----------
+    key, stage, media_digest : str
+    arrays : dict of arrays
+        Read-only.
+    meta : dict
+        JSON.
+    """
+
+    key: str
+    stage: str
+    media_digest: str
+    arrays: dict[str, Array]
+    meta: dict[str, Any]
+
+    def __repr__(self) -> str:
+        shapes = {name: array.shape for name, array in self.arrays.items()}
+        return f"Entry({self.stage}, {self.key}, {shapes}, meta={sorted(self.meta)})"
+
+
+@dataclass(frozen=True)
+class EntryInfo:
+    """What a listing shows of an entry; ``stage`` is ``unreadable`` where its header is bad."""
+
+    key: str
+    stage: str
+    media_digest: str
+    size_bytes: int
+    used_s: float
+
+
+@dataclass(frozen=True)
+class StageUse:
+    """How many entries one stage has, and their bytes on disk."""
+
+    n_entries: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class CacheInfo:
+    """Where a cache lies and what it holds, in all and by stage."""
+
+    root: str
+    n_entries: int
+    size_bytes: int
+    stages: Mapping[str, StageUse]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A bad entry: its key, what is wrong, and whether it was dropped."""
+
+    key: str
+    reason: str
+    dropped: bool
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What `Cache.prune` or `Cache.clear` removed, and the bytes that are left."""
+
+    n_removed: int
+    removed_bytes: int
+    left_bytes: int
+
+
+def resolve_root(given: str | Path | None = None) -> str | Path:
+    """Return the cache's place: ``given``, else ``AFFECT_PIPE_CACHE``, else the user's cache folder.
+
+    Returns
+    -------
+    str or Path
+        An fsspec URL as it is, or an absolute folder.
+    """
+    root = (
+        given or os.environ.get(ENVIRONMENT_VARIABLE) or platformdirs.user_cache_dir("affect-pipe")
+    )
+    if isinstance(root, str) and "://" in root:
+        return root
+    return Path(root).expanduser().absolute()
+
+
+class Cache:
+    """A store of stage results.
+
+    Parameters
+    ----------
+    root : str or Path
+        A folder (made when missing) or an fsspec URL.
+    on_problem : callable, optional
+        Told in one sentence about each damaged entry; default: this module's logger, as a warning.
+
+    Raises
+    ------
+    CacheError
+        If the place cannot be written to.
+    """
+
+    def __init__(
+        self, root: str | Path, *, on_problem: Callable[[str], None] | None = None
+    ) -> None:
+        self.root = str(root)
+        self._on_problem = on_problem or _logger.warning
+        self._storage = open_storage(root)
+        try:
+            self._storage.prepare()
+        except OSError as error:
+            raise CacheError(
+                f"the cache folder {self.root} cannot be written to ({_why(error)}): choose "
+                f"another one with --cache-dir or {ENVIRONMENT_VARIABLE}."
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"Cache({self.root!r})"
+
+    def digest_folder(self) -> Path:
+        """Return the local folder for `DigestMemo`; the user's own where the cache is remote."""
+        local = isinstance(self._storage, LocalStorage)
+        return Path(self.root if local else platformdirs.user_cache_dir("affect-pipe")) / "digests"
+
+    def get(self, key: str) -> Entry | None:
+        """Return the entry of ``key``, every byte verified, or None.
+
+        A damaged entry is reported and dropped; one of another format version is left alone.
+        """
+        name = _name(key)
+        try:
+            entry = self._read(key)
+        except FileNotFoundError:
+            return None
+        except OtherFormatError:
+            return None
+        except DamagedEntryError as error:
+            self._storage.delete(name)
+            self._on_problem(
+                f"cache entry {key} is damaged ({error}): it was dropped and is computed again."
+            )
+            return None
+        except OSError as error:
+            self._on_problem(
+                f"cache entry {key} cannot be read ({_why(error)}): it is computed again."
+            )
+            return None
+        self._storage.touch(name)
+        return entry
+
+    def put(
+        self,
+        key: str,
+        stage: str,
+        arrays: Mapping[str, Array],
+        meta: Mapping[str, Any] | None = None,
+        *,
+        media_digest: str = "",
+    ) -> None:
+        """Store a result under ``key``, replacing what was there.
+
+        Parameters
+        ----------
+        arrays : mapping of name to array
+            Booleans, integers or floats of any shape, none of them absent.
+        meta : mapping, optional
+            JSON-able: see `canonical_json`. Tuples come back as lists and keys in sorted order.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be written; nothing half-written stays.
+        """
+        chunks = encode(key, stage, media_digest, arrays, meta or {})
+        try:
+            self._storage.write(_name(key), chunks)
+        except OSError as error:
+            raise CacheError(
+                f"the cache at {self.root} cannot be written to ({_why(error)}): make room there "
+                f"(affect-pipe cache prune) or choose another place with --cache-dir."
+            ) from error
+
+    def get_or_compute(
+        self,
+        key: str,
+        stage: str,
+        compute: Callable[[], tuple[Mapping[str, Array], Mapping[str, Any]]],
+        *,
+        media_digest: str = "",
+    ) -> Entry:
+        """Return the entry of ``key``, computing and storing it where there is none.
+
+        Parameters
+        ----------
+        compute : callable
+            Returns (arrays, meta) as `put` takes them.
+
+        Raises
+        ------
+        CacheError
+            If the computed result cannot be stored.
+        """
+        entry = self.get(key)
+        if entry is not None:
+            return entry
+        arrays, meta = compute()
+        self.put(key, stage, arrays, meta, media_digest=media_digest)
+        # The same types as a later read gives: lists for tuples, sorted keys.
+        return Entry(key, stage, media_digest, dict(arrays), json.loads(canonical_json(meta)))
+
+    def entries(self) -> list[EntryInfo]:
+        """List the entries in order of their keys, by their headers; arrays are not read."""
+        return sorted((self._describe(*found) for found in self._files()), key=lambda e: e.key)
+
+    def info(self) -> CacheInfo:
+        """Count entries and bytes, in all and by stage."""
+        stages: dict[str, StageUse] = {}
+        for entry in self.entries():
+            use = stages.get(entry.stage, StageUse(0, 0))
+            stages[entry.stage] = StageUse(use.n_entries + 1, use.size_bytes + entry.size_bytes)
+        return CacheInfo(
+            self.root,
+            sum(use.n_entries for use in stages.values()),
+            sum(use.size_bytes for use in stages.values()),
+            dict(sorted(stages.items())),
+        )
+
+    def verify(self, *, drop: bool = False) -> list[Problem]:
+        """Read every entry and return the bad ones; with ``drop``, remove them.
+
+        Removes stale temporary files too. Entries of another format version are not problems.
+        """
+        remove_stale(self._storage)
+        problems = []
+        for key, file in self._files():
+            try:
+                self._read(key)
+            except (FileNotFoundError, OtherFormatError):
+                continue
+            except (OSError, DamagedEntryError) as error:
+                dropped = drop and self._storage.delete(file.name)
+                problems.append(Problem(key, _why(error), dropped))
+        return sorted(problems, key=lambda problem: problem.key)
+
+    def prune(self, max_bytes: int) -> Removal:
+        """Remove the entries unused for longest until at most ``max_bytes`` are left.
+
+        Removes stale temporary files too.
+        """
+        remove_stale(self._storage)
+        files = [file for _, file in self._files()]
+        total = sum(file.size_bytes for file in files)
+        n_removed, removed_bytes = 0, 0
+        # The name breaks ties, so that two runs remove the same.
+        for file in sorted(files, key=lambda f: (f.used_s, f.name)):
+            if total - removed_bytes <= max_bytes:
+                break
+            if self._storage.delete(file.name):
+                n_removed += 1
+                removed_bytes += file.size_bytes
+        return Removal(n_removed, removed_bytes, total - removed_bytes)
+
+    def clear(self) -> Removal:
+        """Remove every entry, and no file that is not an entry."""
+        return self.prune(-1)
+
+    def _read(self, key: str) -> Entry:
+        with self._storage.open(_name(key)) as file:
+            header, arrays = read_entry(file)
+        if header.key != key:
+            raise DamagedEntryError(f"it belongs to {header.key}")
+        return Entry(key, header.stage, header.media_digest, arrays, header.meta)
+
+    def _files(self) -> Iterator[tuple[str, StoredFile]]:
+        for file in self._storage.files():
+            match = _NAME.fullmatch(file.name)
+            if match is not None:
+                yield match[2], file
+
+    def _describe(self, key: str, file: StoredFile) -> EntryInfo:
+        stage, media_digest = "unreadable", ""
+        try:
+            with self._storage.open(file.name) as opened:
+                header = read_header(opened)
+            stage, media_digest = header.stage, header.media_digest
+        except OtherFormatError:
+            stage = "other-version"
+        except (OSError, DamagedEntryError):
+            pass
+        return EntryInfo(key, stage, media_digest, file.size_bytes, file.used_s)
+
+
+def _name(key: str) -> str:
+    """Return where the entry of ``key`` lies; 256 folders keep each one small."""
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"a cache key is 32 hex characters, got {key!r}")
+    return f"entries/{key[:2]}/{key}.safetensors"
+
+
+def _why(error: Exception) -> str:
+    """Return an error's reason without the path that the sentence around it names."""
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,223 @@
+"""Where cache entries lie: a local folder, or any place fsspec can reach.
+
+A storage holds named blobs. Names are relative, with ``/`` between folders. A blob appears whole
+or not at all, and every failure is an OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from affect_pipe.pipeline.atomic import atomic_write, is_temporary, temporary_name
+from affect_pipe.pipeline.errors import CacheError
+from affect_pipe.pipeline.optional import require
+
+# An interrupted write leaves its temporary file; a running one is never this old.
+STALE_AFTER_S = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One blob: its name, its size, and when it was last used, in seconds of the Unix clock."""
+
+    name: str
+    size_bytes: int
+    used_s: float
+
+
+class Storage(Protocol):
+    """A flat store of blobs."""
+
+    def prepare(self) -> None:
+        """Make the place ready for writing, or raise OSError."""
+
+    def open(self, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+        """Open a blob for reading. Raises FileNotFoundError where there is none."""
+
+    def write(self, name: str, chunks: Iterable[bytes | memoryview]) -> None:
+        """Store ``chunks``, one after another, as the blob ``name``."""
+
+    def touch(self, name: str) -> None:
+        """Note that the blob was used now. Never fails: it only guides `Cache.prune`."""
+
+    def delete(self, name: str) -> bool:
+        """Remove a blob; False where it was gone or cannot be removed."""
+
+    def files(self) -> Iterator[StoredFile]:
+        """List the blobs, temporary ones included, in no particular order."""
+
+
+def open_storage(root: str | Path) -> Storage:
+    """Return the storage at a folder or an fsspec URL.
+
+    Raises
+    ------
+    CacheError
+        If the URL's protocol is unknown or its back end is not installed.
+    """
+    if isinstance(root, str) and "://" in root:
+        return RemoteStorage(root)
+    return LocalStorage(Path(root))
+
+
+def remove_stale(storage: Storage) -> int:
+    """Remove what interrupted writes left more than a day ago; return how many files."""
+    limit_s = time.time() - STALE_AFTER_S
+    return sum(
+        storage.delete(file.name)
+        for file in storage.files()
+        if is_temporary(file.name.rpartition("/")[2]) and file.used_s < limit_s
+    )
+
+
+class LocalStorage:
+    """Blobs as files below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def prepare(self) -> None:
+        """Make the folder and try to write to it: permissions alone do not tell."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        probe = self.folder / temporary_name()
+        probe.touch()
+        probe.unlink()
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """Open the file for reading."""
+        with (self.folder / name).open("rb") as file:
+            yield file
+
+    def write(self, name: str, chunks: Iterable[bytes | memoryview]) -> None:
+        """Write a temporary file in the same folder, flush it to the disk, rename it."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, chunks)
+
+    def touch(self, name: str) -> None:
+        """Set the access time, whatever the mount options; the modification time stays."""
+        path = self.folder / name
+        with contextlib.suppress(OSError):
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+    def delete(self, name: str) -> bool:
+        """Unlink the file."""
+        try:
+            (self.folder / name).unlink()
+        except OSError:
+            return False
+        return True
+
+    def files(self) -> Iterator[StoredFile]:
+        """Walk the folder; a file that vanishes meanwhile is left out."""
+        for folder, _, names in os.walk(self.folder):
+            for file_name in names:
+                path = Path(folder, file_name)
+                with contextlib.suppress(OSError):
+                    found = path.stat()
+                    name = path.relative_to(self.folder).as_posix()
+                    used_s = max(found.st_atime, found.st_mtime)
+                    yield StoredFile(name, found.st_size, used_s)
+
+
+class RemoteStorage:
+    """Blobs behind an fsspec URL (``s3://``, ``gs://``, ``file://``, ``memory://``).
+
+    The time of last use is the time of writing: most object stores keep no other.
+    """
+
+    def __init__(self, url: str) -> None:
+        # 0.1 s of imports that a local cache should not pay for.
+        fsspec = require("fsspec", feature=f"a cache at {url}", instead="A local folder works.")
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise CacheError(
+                f"the cache address {url} cannot be opened ({error}): install what it names, or "
+                "give a folder with --cache-dir."
+            ) from error
+        self._root = self._root.rstrip("/")
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def prepare(self) -> None:
+        """Make the folder, where the store has such a thing."""
+        with _os_errors():
+            self._fs.makedirs(self._root, exist_ok=True)
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """Open the blob for reading."""
+        with _os_errors(), self._fs.open(self._path(name), "rb") as file:
+            yield file
+
+    def write(self, name: str, chunks: Iterable[bytes | memoryview]) -> None:
+        """Write a temporary blob beside the final name, then move it there."""
+        path = self._path(name)
+        folder = path.rpartition("/")[0]
+        temporary = f"{folder}/{temporary_name()}"
+        with _os_errors():
+            self._fs.makedirs(folder, exist_ok=True)
+            try:
+                with self._fs.open(temporary, "wb") as file:
+                    for chunk in chunks:
+                        file.write(chunk)
+                self._fs.mv(temporary, path)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    self._fs.rm(temporary)
+                raise
+
+    def touch(self, name: str) -> None:
+        """Do nothing: see the class."""
+
+    def delete(self, name: str) -> bool:
+        """Remove the blob."""
+        try:
+            self._fs.rm_file(self._path(name))
+        except Exception:  # a store's own errors are of any class
+            return False
+        return True
+
+    def files(self) -> Iterator[StoredFile]:
+        """List the blobs afresh; another process may have written since the last listing."""
+        self._fs.invalidate_cache()
+        try:
+            with _os_errors():
+                found = self._fs.find(self._root, detail=True)
+        except FileNotFoundError:
+            return
+        for path, details in found.items():
+            name = path.removeprefix(self._root).lstrip("/")
+            yield StoredFile(name, int(details.get("size") or 0), _written_s(details))
+
+
+def _written_s(details: dict[str, Any]) -> float:
+    """Return when a blob was written; back ends name and type that as they like."""
+    for name in ("mtime", "LastModified", "last_modified", "updated", "created"):
+        value = details.get(name)
+        if isinstance(value, datetime):
+            return value.timestamp()
+        if isinstance(value, int | float):
+            return float(value)
+    return time.time()
+
+
+@contextlib.contextmanager
+def _os_errors() -> Iterator[None]:
+    """Turn whatever a store raises into an OSError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
