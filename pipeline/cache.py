@@ -58,6 +58,7 @@ class Entry:
     meta: dict[str, Any]
 
     def __repr__(self) -> str:
+        """Show shapes, not values."""
         shapes = {name: array.shape for name, array in self.arrays.items()}
         return f"Entry({self.stage}, {self.key}, {shapes}, meta={sorted(self.meta)})"
 
@@ -110,7 +111,7 @@ class Removal:
 
 
 def resolve_root(given: str | Path | None = None) -> str | Path:
-    """Return the cache's place: ``given``, else ``AFFECT_PIPE_CACHE``, else the user's cache folder.
+    """Return the place: ``given``, else ``AFFECT_PIPE_CACHE``, else the user's cache folder.
 
     Returns
     -------
@@ -156,6 +157,7 @@ class Cache:
             ) from error
 
     def __repr__(self) -> str:
+        """Show where it lies."""
         return f"Cache({self.root!r})"
 
     def digest_folder(self) -> Path:

@@ -190,10 +190,21 @@ def _storable(name: str, array: Array) -> Array:
 
 
 def _bytes_of(array: Array) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
+
+
+def digest_array(name: str, array: Array) -> str:
+    """Return the digest of an array's type, shape and values; ``name`` names it in errors.
+
+    Raises
+    ------
+    TypeError
+        For an array the cache cannot hold.
+    """
+    return _digest(_storable(name, array))
 
 
 def _digest(array: Array) -> str:
-    """Return the digest of an array's type, shape and bytes."""
+    """Return the digest of a storable array's type, shape and bytes."""
     described = f"{_NAMES[array.dtype]}{list(array.shape)}".encode("ascii")
     return digest_bytes(described, _bytes_of(array))
