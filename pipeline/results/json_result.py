@@ -1,0 +1,227 @@
+"""The JSON result: everything one run found in one video.
+
+The published shape is ``affect-pipe-1.schema.json`` beside this file. The same run gives the same
+bytes but for ``timings_s``: numbers are rounded (times and qualities to 3 decimals, probabilities,
+intensities and attention to 4), and the file is named without its folder.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path, PurePath
+from typing import Any, SupportsFloat
+
+import numpy as np
+
+from affect_pipe.pipeline.records import (
+    MODALITIES,
+    FeatureBlock,
+    FloatArray,
+    Media,
+    Modality,
+    ModelInfo,
+    Transcript,
+    Utterance,
+    UtterancePrediction,
+    VideoResult,
+)
+from affect_pipe.pipeline.results.writing import write_result
+from affect_pipe.pipeline.serialise import spec_to_json
+
+SCHEMA = "affect-pipe/1"
+NOT_USED = "the model does not use it"
+_TIME_DIGITS = 3
+_QUALITY_DIGITS = 3
+_SCORE_DIGITS = 4
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) that every result follows."""
+    file = resources.files("affect_pipe.pipeline.results") / "affect-pipe-1.schema.json"
+    published: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return published
+
+
+def to_json(result: VideoResult) -> dict[str, Any]:
+    """Return a result as plain JSON types in the published shape.
+
+    What is not a finite number is None: JSON has no NaN.
+    """
+    return {
+        "schema": SCHEMA,
+        "media": _media(result.media),
+        "asr": _asr(result.transcript),
+        "model": _model(result.model),
+        "features": [spec_to_json(block.spec) for block in result.features.blocks.values()],
+        "utterances": utterances_to_json(result),
+        "attention": {name: _matrix(m) for name, m in result.prediction.attention.items()},
+        "warnings": list(result.warnings),
+        "timings_s": {n: _number(s, _TIME_DIGITS) for n, s in result.timings_s.items()},
+    }
+
+
+def utterances_to_json(result: VideoResult) -> list[dict[str, Any]]:
+    """Return the ``utterances`` of `to_json`."""
+    rows = zip(result.features.utterances, result.prediction.utterances, strict=True)
+    return [
+        _utterance(utterance, row, prediction, result.features.blocks)
+        for row, (utterance, prediction) in enumerate(rows)
+    ]
+
+
+def write_json(result: VideoResult, path: str | Path) -> None:
+    """Write a result as a JSON file in UTF-8, whole or not at all.
+
+    Raises
+    ------
+    ResultError
+        If it cannot be written.
+    """
+    text = "\n".join(_lines(to_json(result), "")) + "\n"
+    # Half a surrogate pair (a file name that is no UTF-8) becomes \udcxx, which JSON reads back.
+    write_result(path, text.encode("utf-8", "backslashreplace"))
+
+
+def _number(value: SupportsFloat, digits: int) -> float | None:
+    """Return ``value`` rounded, None where it is not finite."""
+    number = float(value)
+    # Adding zero turns -0.0 into 0.0.
+    return round(number, digits) + 0.0 if math.isfinite(number) else None
+
+
+def _name_only(name: str) -> str:
+    """Return a model's name without the folders of one user's disk."""
+    return PurePath(name).name if PurePath(name).is_absolute() else name
+
+
+def _media(media: Media) -> dict[str, Any]:
+    audio, video = media.audio, media.video
+    return {
+        "file": media.path.name,
+        "digest": media.digest,
+        "container": media.container,
+        "duration_s": _number(media.duration_s, _TIME_DIGITS),
+        "audio": audio
+        and {
+            "codec": audio.codec,
+            "sample_rate_hz": audio.sample_rate_hz,
+            "n_channels": audio.n_channels,
+        },
+        "video": video
+        and {
+            "codec": video.codec,
+            "width_px": video.width_px,
+            "height_px": video.height_px,
+            "average_rate_hz": _number(video.average_rate_hz, _TIME_DIGITS),
+            "rotation_deg": video.rotation_deg,
+        },
+    }
+
+
+def _asr(transcript: Transcript) -> dict[str, Any]:
+    return {
+        "source": transcript.source,
+        "model": _name_only(transcript.model),
+        "language": transcript.language,
+        "word_times": transcript.word_times,
+        "guesses": bool(transcript.guesses),
+        "warnings": list(transcript.warnings),
+    }
+
+
+def _model(model: ModelInfo) -> dict[str, Any]:
+    return {
+        "name": _name_only(model.name),
+        "digest": model.digest,
+        "backbone": model.backbone,
+        "licence": model.licence,
+    }
+
+
+def _utterance(
+    utterance: Utterance,
+    row: int,
+    prediction: UtterancePrediction | None,
+    blocks: Mapping[Modality, FeatureBlock],
+) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "index": utterance.index,
+        "start_s": _number(utterance.start_s, _TIME_DIGITS),
+        "end_s": _number(utterance.end_s, _TIME_DIGITS),
+        "text": utterance.text,
+    }
+    if utterance.speaker is not None:
+        fields["speaker"] = utterance.speaker
+    fields["sentiment"] = prediction and _sentiment(prediction)
+    fields["emotions"] = prediction and _emotions(prediction)
+    fields["modalities"] = {m: _modality(blocks.get(m), row) for m in MODALITIES}
+    return fields
+
+
+def _sentiment(prediction: UtterancePrediction) -> dict[str, Any]:
+    return {
+        "label": prediction.sentiment_label,
+        "probabilities": {
+            label: _number(p, _SCORE_DIGITS)
+            for label, p in prediction.sentiment_probabilities.items()
+        },
+        "intensity": _number(prediction.sentiment_intensity, _SCORE_DIGITS),
+    }
+
+
+def _emotions(prediction: UtterancePrediction) -> dict[str, Any]:
+    return {
+        name: {
+            "probability": _number(emotion.probability, _SCORE_DIGITS),
+            "present": bool(emotion.present),
+            "intensity": _number(emotion.intensity, _SCORE_DIGITS),
+        }
+        for name, emotion in prediction.emotions.items()
+    }
+
+
+def _modality(block: FeatureBlock | None, row: int) -> dict[str, Any]:
+    if block is None:
+        return {"present": False, "reason": NOT_USED, "quality": {}}
+    return {
+        "present": bool(block.present[row]),
+        "reason": block.reasons[row],
+        "quality": {
+            n: _number(column[row], _QUALITY_DIGITS) for n, column in block.quality.items()
+        },
+    }
+
+
+def _matrix(matrix: FloatArray) -> list[list[float | None]]:
+    rows = np.asarray(matrix, np.float64).tolist()
+    return [[_number(value, _SCORE_DIGITS) for value in row] for row in rows]
+
+
+def _lines(value: object, indent: str) -> list[str]:
+    """Return ``value`` as lines of JSON: flat objects and lists on one line, others indented.
+
+    The standard indentation would give every number of an attention matrix its own line.
+    """
+    if not isinstance(value, dict | list) or not any(
+        isinstance(item, dict | list)
+        for item in (value.values() if isinstance(value, dict) else value)
+    ):
+        return [json.dumps(value, ensure_ascii=False, allow_nan=False)]
+    inner = indent + "  "
+    items: list[tuple[str, object]]
+    if isinstance(value, dict):
+        opening, closing = "{", "}"
+        items = [(json.dumps(key, ensure_ascii=False) + ": ", item) for key, item in value.items()]
+    else:
+        opening, closing = "[", "]"
+        items = [("", item) for item in value]
+    lines = [opening]
+    for number, (label, item) in enumerate(items, start=1):
+        first, *rest = _lines(item, inner)
+        lines += [f"{inner}{label}{first}", *rest]
+        if number < len(items):
+            lines[-1] += ","
+    return [*lines, f"{indent}{closing}"]
