@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) has left; nothing more can be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except Exception as error:  # noqa: BLE001 - the last line of defence against a traceback
+    except Exception as error:
         return _complain(error)
 
 
@@ -93,7 +93,7 @@ def _add_run(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentPar
     run.add_argument(
         "--asr",
         metavar="NAME",
-        help="where the words come from: auto, transcript, whisper[:size or .pt file], pocketsphinx",
+        help="source of the words: auto, transcript, whisper[:size or .pt file], pocketsphinx",
     )
     run.add_argument(
         "--transcript",
@@ -102,7 +102,9 @@ def _add_run(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentPar
         help="transcript of the video: SRT, WebVTT, Whisper or WhisperX JSON, plain text",
     )
     run.add_argument("--language", metavar="CODE", help="language spoken; default: detected")
-    run.add_argument("--max-pause", type=float, metavar="S", help="a longer pause ends an utterance")
+    run.add_argument(
+        "--max-pause", type=float, metavar="S", help="a longer pause ends an utterance"
+    )
     run.add_argument("--max-duration", type=float, metavar="S", help="longest utterance")
     run.add_argument(
         "--keep-segments",
@@ -188,7 +190,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 result = analyzer(video, display)
             _show(result, arguments.out)
             codes.append(OK)
-        except Exception as error:  # noqa: BLE001 - one bad video never stops the others
+        except Exception as error:
             if arguments.debug:
                 raise
             codes.append(_complain(error))

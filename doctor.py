@@ -52,7 +52,7 @@ def _guarded(name: str, look: Callable[[], Check], *, needed: bool = True) -> Ch
         return look()
     except AffectPipeError as error:
         return Check(name, False, str(error), needed=needed)
-    except Exception as error:  # noqa: BLE001 - a broken library must not stop the diagnosis
+    except Exception as error:
         return Check(name, False, f"{type(error).__name__}: {error}", _REINSTALL, needed)
 
 
@@ -68,7 +68,7 @@ def _back_end(module: str, distribution: str, purpose: str) -> Check:
         importlib.import_module(module)
     except PackageNotFoundError:
         return Check(distribution, False, f"not installed ({purpose})", _REINSTALL)
-    except Exception as error:  # noqa: BLE001 - whatever an import raises, it cannot be used
+    except Exception as error:
         detail = f"cannot be imported ({purpose}): {error}"
         return Check(distribution, False, detail, _REINSTALL)
     return Check(distribution, True, f"{found} ({purpose})")

@@ -31,5 +31,7 @@ def build(name: str, settings: Mapping[str, Any] | None = None) -> FeatureExtrac
     try:
         built: FeatureExtractor = extractor(**(settings or {}))
     except TypeError as error:
-        raise UsageError(f"settings {dict(settings or {})} do not fit {name!r}: {error}.") from error
+        raise UsageError(
+            f"settings {dict(settings or {})} do not fit {name!r}: {error}."
+        ) from error
     return built

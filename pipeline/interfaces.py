@@ -53,7 +53,7 @@ class FrameStage(Protocol):
         """Frames per second of video it wants to see."""
 
     def spec(self) -> StageSpec:
-        """What decides its output; cheap, loads no model."""
+        """Say what decides its output; cheap, loads no model."""
 
     def analyse(self, frames: Iterable[Frame], media: Media) -> Arrays:
         """Consume the frames in one stream and return named arrays, ready for the cache."""
@@ -82,7 +82,7 @@ class Source(Protocol):
         """The words the utterances were cut from."""
 
     def frames(self, stage: FrameStage) -> Arrays:
-        """The output of a pass over the frames, from the cache or computed.
+        """Return the output of a pass over the frames, from the cache or computed.
 
         Empty mapping when the file has no video.
         """
@@ -92,7 +92,7 @@ class SpeechRecogniser(Protocol):
     """Where the words come from."""
 
     def spec(self) -> StageSpec:
-        """What decides its output besides the media; cheap, loads no model."""
+        """Say what decides its output besides the media; cheap, loads no model."""
 
     def transcribe(self, source: Source) -> Transcript:
         """Return the words of a video that has audio (or whose words are in a file beside it)."""
@@ -102,7 +102,7 @@ class VoiceActivityDetector(Protocol):
     """Where somebody speaks."""
 
     def spec(self) -> StageSpec:
-        """What decides its output; cheap, loads no model."""
+        """Say what decides its output; cheap, loads no model."""
 
     def detect(self, audio: Audio) -> tuple[Interval, ...]:
         """Return disjoint intervals of speech in order, on the media's clock."""
@@ -112,10 +112,10 @@ class FeatureExtractor(Protocol):
     """Turns utterances into one vector each."""
 
     def spec(self) -> FeatureSpec:
-        """The contract of its vectors; cheap, loads no model."""
+        """Return the contract of its vectors; cheap, loads no model."""
 
     def frame_stage(self) -> FrameStage | None:
-        """The pass over the frames it builds on, or None. The runner may start it early."""
+        """Return the pass over the frames it builds on, or None; it may be started early."""
 
     def extract(self, source: Source, utterances: Sequence[Utterance]) -> FeatureBlock:
         """Describe each utterance. A missing modality is an absent row with a reason, no error."""
@@ -125,10 +125,10 @@ class Predictor(Protocol):
     """A fusion checkpoint, ready to predict."""
 
     def info(self) -> ModelInfo:
-        """Name, digest, backbone and licence; cheap, loads no weights."""
+        """Return name, digest, backbone and licence; cheap, loads no weights."""
 
     def feature_specs(self) -> tuple[FeatureSpec, ...]:
-        """The exact feature specs it was trained on, one a modality."""
+        """Return the exact feature specs it was trained on, one a modality."""
 
     def predict(self, features: VideoFeatures) -> Prediction:
         """Judge the utterances of one video, together, as one sequence."""

@@ -9,7 +9,9 @@ from types import ModuleType
 from affect_pipe.pipeline.errors import MissingDependencyError
 
 
-def require(module: str, *, feature: str, extra: str | None = None, instead: str = "") -> ModuleType:
+def require(
+    module: str, *, feature: str, extra: str | None = None, instead: str = ""
+) -> ModuleType:
     """Import ``module`` or say in one sentence how to get it.
 
     Parameters

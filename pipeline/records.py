@@ -130,7 +130,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Word:
-    """One spoken word with its time; ``confidence`` in [0, 1] or None where the source gives none."""
+    """One spoken word with its time; ``confidence`` in [0, 1], None where the source has none."""
 
     text: str
     start_s: float
@@ -342,14 +342,20 @@ class FeatureBlock:
             raise ValueError(f"{self.spec.name}: values must be finite")
         if self.values[~self.present].any():
             raise ValueError(f"{self.spec.name}: absent rows must be zero")
-        if any((reason is None) != bool(p) for reason, p in zip(self.reasons, self.present, strict=True)):
+        if any(
+            (reason is None) != bool(p)
+            for reason, p in zip(self.reasons, self.present, strict=True)
+        ):
             raise ValueError(f"{self.spec.name}: exactly the absent rows need a reason")
         for name, column in self.quality.items():
             if column.shape != (n,):
-                raise ValueError(f"{self.spec.name}: quality {name} has shape {column.shape}, not ({n},)")
+                raise ValueError(
+                    f"{self.spec.name}: quality {name} has shape {column.shape}, not ({n},)"
+                )
 
     def __repr__(self) -> str:
-        return f"FeatureBlock({self.spec.name}, {self.values.shape}, {int(self.present.sum())} present)"
+        n_present = int(self.present.sum())
+        return f"FeatureBlock({self.spec.name}, {self.values.shape}, {n_present} present)"
 
 
 @dataclass(frozen=True)
@@ -362,10 +368,13 @@ class VideoFeatures:
     def __post_init__(self) -> None:
         for modality, block in self.blocks.items():
             if block.spec.modality != modality:
-                raise ValueError(f"block {block.spec.name} is {block.spec.modality}, filed as {modality}")
+                raise ValueError(
+                    f"block {block.spec.name} is {block.spec.modality}, filed as {modality}"
+                )
             if len(block.reasons) != len(self.utterances):
                 raise ValueError(
-                    f"{block.spec.name}: {len(block.reasons)} rows for {len(self.utterances)} utterances"
+                    f"{block.spec.name}: {len(block.reasons)} rows "
+                    f"for {len(self.utterances)} utterances"
                 )
 
 

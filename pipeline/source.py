@@ -122,9 +122,7 @@ class CachedSource:
     def _watched(self, stage: FrameStage) -> Iterator[Frame]:
         """Frames at the stage's rate, with progress told and the stop signal obeyed."""
         name, told = stage.spec().stage, 0.0
-        frames = iter_frames(
-            self.media, stage.rate_hz, limits=self.limits, warn=self.stages.warn
-        )
+        frames = iter_frames(self.media, stage.rate_hz, limits=self.limits, warn=self.stages.warn)
         for frame in frames:
             if self.stop.is_set():
                 raise Stopped

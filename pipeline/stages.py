@@ -108,7 +108,7 @@ class Stages:
             return result
 
     def _listening(self) -> list[list[str]]:
-        """Lists of warnings of the stages this thread is computing, outermost first."""
+        """Return the warning lists of the stages this thread is computing, outermost first."""
         if not hasattr(self._heard, "stack"):
             self._heard.stack = []
         stack: list[list[str]] = self._heard.stack

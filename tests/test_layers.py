@@ -90,6 +90,7 @@ def test_no_import_cycles():
 def test_every_folder_with_code_is_packaged():
     import tomllib
 
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["setuptools"]["packages"]
     folders = {path.parent.relative_to(ROOT) for path in FILES}
     assert {".".join(("affect_pipe", *f.parts)) for f in folders} | {"affect_pipe"} == set(packages)
