@@ -8,6 +8,7 @@ only the demuxers of ordinary recordings, and every request to open anything els
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -174,10 +175,17 @@ def claimed_end_s(container: Any, stream: Any) -> float | None:
 
     A recording that decodes to much less is cut off or damaged.
     """
-    if not stream.duration or not stream.time_base:
+    if stream.duration and stream.time_base:
+        end = (stream.start_time or 0) + stream.duration
+        return float(end * stream.time_base) - clock_start_s(container)
+    if container.duration and len(container.streams) == 1:
+        return float(container.duration / 1e6)
+    # Matroska keeps it as a tag, "00:01:02.500000000", counted from the start of the clock.
+    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag is None:
         return None
-    end = (stream.start_time or 0) + stream.duration
-    return float(end * stream.time_base) - clock_start_s(container)
+    hours, minutes, seconds = (float(part) for part in tag.groups())
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def cut_off_warning(path: Path, what: str, end_s: float, claimed_s: float | None) -> str | None:

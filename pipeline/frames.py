@@ -27,6 +27,10 @@ from affect_pipe.pipeline.records import Media
 Image = npt.NDArray[np.uint8]
 
 
+# FFmpeg gives the start of the clock in whole microseconds.
+_CLOCK_ROUNDING_S = 1e-6
+
+
 class Orientation(NamedTuple):
     """How a stored picture becomes an upright one: flipped first, then turned."""
 
@@ -95,13 +99,16 @@ def _sampled(
         tolerance_s = _tolerance_s(stream, rate_hz)
         next_index = -math.inf
         decoder = StreamDecoder(container, stream, media.path)
-        for frame, time_s in _timed(decoder, stream, clock_start_s(container)):
+        # AVI stores no presentation times, and FFmpeg's guesses jump where there are B-frames.
+        has_pts = container.format.name != "avi"
+        for frame, time_s in _timed(decoder, stream, clock_start_s(container), has_pts):
             if time_s > limits.max_duration_s:
                 raise MediaError(
-                    f"{media.path} runs past the limit of {limits.max_duration_s:.0f} s: "
+                    f"{media.path} runs past the limit of {limits.max_duration_s:g} s: "
                     "cut it into parts or raise max_duration_s."
                 )
-            if time_s <= last_s:
+            # Stamps that jump back, and a preroll before the clock starts, are no new time.
+            if time_s <= last_s or time_s < -_CLOCK_ROUNDING_S:
                 continue
             last_s = time_s
             if time_s < next_index / rate_hz - tolerance_s:
@@ -116,12 +123,20 @@ def _sampled(
         warn(short)
 
 
-def _timed(frames: Iterable[Any], stream: Any, start_s: float) -> Iterator[tuple[Any, float]]:
+def _timed(
+    frames: Iterable[Any], stream: Any, start_s: float, has_pts: bool
+) -> Iterator[tuple[Any, float]]:
     """Give each decoded frame its time on the media's clock, guessing where the file has none."""
     step_s = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
     time_s = -step_s
+    delay: int | None = None
     for frame in frames:
-        stamp = frame.pts if frame.pts is not None else frame.dts
+        stamp = frame.pts
+        if stamp is None or not has_pts:
+            # Decoding times tick like presentation times, ahead by the depth of reordering.
+            if delay is None and frame.dts is not None:
+                delay = frame.dts - (stream.start_time or 0)
+            stamp = None if frame.dts is None or delay is None else frame.dts - delay
         if stamp is None or frame.time_base is None:
             time_s += step_s
         else:
@@ -187,7 +202,7 @@ class _Converter:
         rgb = self._reformatter.reformat(
             frame, width_px, height_px, "rgb24", interpolation="BILINEAR"
         )
-        image: Image = rgb.to_ndarray()
+        image = np.asarray(rgb.to_ndarray(), np.uint8)
         if turn.flip_vertically:
             image = image[::-1]
         return np.ascontiguousarray(np.rot90(image, turn.quarter_turns))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from affect_pipe.pipeline.container import (
     open_container,
 )
 from affect_pipe.pipeline.errors import MediaError
+from affect_pipe.pipeline.fingerprint import digest_file
 from affect_pipe.pipeline.frames import display_size, iter_frames, orientation, pixel_ratio
 from affect_pipe.pipeline.records import AudioInfo, Media, VideoInfo
 from affect_pipe.pipeline.waveform import read_audio
@@ -53,6 +53,7 @@ def probe(
         limit.
     """
     path, limits = Path(path), limits or MediaLimits()
+    # A decoder reads ahead, so each look starts from the beginning of the file.
     with open_container(path, limits) as container:
         audio = _audio_info(path, container)
     with open_container(path, limits) as container:
@@ -66,15 +67,10 @@ def probe(
         duration_s = _duration_s(container, name)
     if duration_s > limits.max_duration_s:
         raise MediaError(
-            f"{path} lasts {duration_s:.0f} s, more than the limit of {limits.max_duration_s:.0f} "
+            f"{path} lasts {duration_s:.0f} s, more than the limit of {limits.max_duration_s:g} "
             "s: cut it into parts or raise max_duration_s."
         )
-    return Media(path, (digest or _digest)(path), name, duration_s, audio, video)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return Media(path, (digest or digest_file)(path), name, duration_s, audio, video)
 
 
 def _first_frame(path: Path, container: Any, stream: Any) -> Any | None:
@@ -83,7 +79,9 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any | None:
 
 def _audio_info(path: Path, container: Any) -> AudioInfo | None:
     stream = choose_audio(container)
-    frame = None if stream is None else _first_frame(path, container, stream)
+    if stream is None:
+        return None
+    frame = _first_frame(path, container, stream)
     if frame is None:
         return None
     low, high = _AUDIO_RATES_HZ

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Any
+from contextlib import closing
+from typing import IO, Any, cast
 
 import numpy as np
 from av.audio.resampler import AudioResampler
@@ -57,9 +58,12 @@ def read_audio(
     if media.audio is None:
         raise ValueError(f"{media.path} has no audio: check media.audio first")
     limits, warn = limits or MediaLimits(), warn or (lambda _: None)
-    sink = _SampleSink(seconds_to_samples(limits.audio_in_memory_s, SAMPLE_RATE_HZ))
+    n_in_memory = seconds_to_samples(limits.audio_in_memory_s, SAMPLE_RATE_HZ)
     start_s: float | None = None
-    with open_container(media.path, limits) as container:
+    with (
+        closing(_SampleSink(n_in_memory)) as sink,
+        open_container(media.path, limits) as container,
+    ):
         stream = choose_audio(container)
         if stream is None:
             raise MediaError(f"{media.path} no longer has audio: it changed while it was read.")
@@ -67,15 +71,20 @@ def read_audio(
         for time_s, samples in _chunks(decoder, clock_start_s(container)):
             if time_s + len(samples) / SAMPLE_RATE_HZ > limits.max_duration_s:
                 raise MediaError(
-                    f"{media.path} runs past the limit of {limits.max_duration_s:.0f} s: "
+                    f"{media.path} runs past the limit of {limits.max_duration_s:g} s: "
                     "cut it into parts or raise max_duration_s."
                 )
             if start_s is None:
                 start_s = max(time_s, 0.0)
+            n_early = seconds_to_samples(-time_s, SAMPLE_RATE_HZ)
+            if n_early > 0:
+                # Before the clock starts: no player would sound it.
+                samples = samples[n_early:]
+                time_s += n_early / SAMPLE_RATE_HZ
             sink.pad_to(seconds_to_samples(time_s - start_s, SAMPLE_RATE_HZ))
             sink.write(samples)
         claimed_s = claimed_end_s(container, stream)
-    audio = Audio(sink.finish(), SAMPLE_RATE_HZ, start_s or 0.0)
+        audio = Audio(sink.finish(), SAMPLE_RATE_HZ, start_s or 0.0)
     if decoder.n_damaged:
         warn(f"{media.path.name}: {decoder.n_damaged} damaged audio packets were passed over.")
     short = cut_off_warning(media.path, "audio", audio.start_s + audio.duration_s, claimed_s)
@@ -144,7 +153,6 @@ class _SampleSink:
     def write(self, samples: FloatArray) -> None:
         self.n_samples += len(samples)
         if self._file is None and self.n_samples > self._max_in_memory:
-            # Not closed here: the memory map outlives this object and holds it open.
             self._file = tempfile.TemporaryFile(prefix="affect-pipe-")  # noqa: SIM115
             for piece in self._pieces:
                 self._file.write(piece.tobytes())
@@ -168,4 +176,11 @@ class _SampleSink:
             samples.flags.writeable = False
             return samples
         self._file.flush()
-        return np.memmap(self._file, dtype=np.float32, mode="r", shape=(self.n_samples,))
+        # The map keeps its own handle, so the file lives until the last view of it is gone.
+        mapped = np.memmap(self._file, dtype=np.float32, mode="r", shape=(self.n_samples,))
+        return cast(FloatArray, mapped)
+
+    def close(self) -> None:
+        """Let go of the temporary file; what was mapped stays readable."""
+        if self._file is not None:
+            self._file.close()

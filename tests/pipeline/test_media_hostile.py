@@ -1,0 +1,68 @@
+"""A file that names other files is refused; nothing but the named file is ever opened."""
+
+from __future__ import annotations
+
+import av
+import av.error
+import pytest
+
+from affect_pipe.pipeline.container import open_container
+from affect_pipe.pipeline.errors import MediaError
+from affect_pipe.pipeline.media import MediaLimits, probe
+
+SINE = ("-f", "lavfi", "-i", "sine=frequency=440:duration=1")
+
+SCRIPTS = {
+    "concat": "ffconcat version 1.0\nfile canary.ts\n",
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\ncanary.ts\n#EXT-X-ENDLIST\n",
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"/>',
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+    "vobsub": "# VobSub index file, v7 (do not modify this line!)\nid: en, index: 0\n",
+}
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+@pytest.mark.parametrize("suffix", [".mp4", ".m3u8", ".ffconcat"])
+def test_scripts_are_refused(make_media, tmp_path, monkeypatch, kind, suffix):
+    make_media("canary.ts", *SINE)
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / f"{kind}{suffix}"
+    script.write_text(SCRIPTS[kind])
+    with pytest.raises(MediaError, match="give "):
+        probe(script)
+
+
+def test_the_canary_would_sing_without_the_guard(make_media, tmp_path):
+    # Otherwise the test above would prove nothing.
+    make_media("canary.ts", *SINE)
+    script = tmp_path / "talk.mp4"
+    script.write_text(SCRIPTS["concat"])
+    with av.open(str(script)) as container:
+        assert container.format.name == "concat"
+        assert next(container.decode(audio=0)).samples > 0
+
+
+def test_a_demuxer_that_asks_for_another_file_gets_none(make_media, tmp_path, monkeypatch):
+    # As if a recording's demuxer followed a reference: let playlists in and watch them fail.
+    make_media("canary.ts", *SINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("affect_pipe.pipeline.container.DEMUXERS", ("hls", "mpegts"))
+    script = tmp_path / "talk.mp4"
+    script.write_text(SCRIPTS["hls"])
+    with (
+        pytest.raises((MediaError, av.error.FFmpegError)),
+        open_container(script, MediaLimits()) as container,
+    ):
+        next(container.decode(audio=0))
+
+
+def test_a_stream_that_outruns_its_header_is_stopped(make_media):
+    from affect_pipe.pipeline.media import iter_frames, read_audio
+
+    picture = ("-f", "lavfi", "-i", "testsrc=size=64x64:rate=10:duration=3")
+    media = probe(make_media("a.mkv", *picture, *SINE))
+    limits = MediaLimits(max_duration_s=0.5)
+    with pytest.raises(MediaError, match=r"runs past the limit of 0.5 s"):
+        read_audio(media, limits=limits)
+    with pytest.raises(MediaError, match=r"runs past the limit of 0.5 s"):
+        list(iter_frames(media, 10, limits=limits))
