@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,7 @@ class Dialogue:
             values = self.features.get(modality)
             if values is None:
                 if self.present[:, index].any():
-                    raise ValueError(f"Dialogue {self.id}: {modality} is present but has no vectors")
+                    raise ValueError(f"Dialogue {self.id}: {modality} present without vectors")
             elif values.ndim != 2 or len(values) != n or values.dtype != np.float32:
                 raise ValueError(
                     f"Dialogue {self.id}: {modality} must be float32 [{n}, d], "
@@ -97,7 +97,7 @@ def target_width(task: TaskName) -> int:
     return 1 if task == "sentiment_class" else TASK_WIDTHS[task]
 
 
-def _as_columns(target: npt.NDArray[np.floating]) -> FloatArray:
+def _as_columns(target: npt.NDArray[np.floating[Any]]) -> FloatArray:
     values = np.asarray(target, dtype=np.float32)
     return values[:, None] if values.ndim == 1 else values
 

@@ -16,9 +16,7 @@ EMOTIONS: tuple[str, ...] = ("anger", "disgust", "fear", "happy", "sad", "surpri
 NO_EMOTION = "no-emotion"
 EMOTION_CLASSES: tuple[str, ...] = (*EMOTIONS, NO_EMOTION)
 
-TaskName = Literal[
-    "sentiment_class", "sentiment_intensity", "emotion_class", "emotion_intensity"
-]
+TaskName = Literal["sentiment_class", "sentiment_intensity", "emotion_class", "emotion_intensity"]
 TASK_NAMES: tuple[TaskName, ...] = (
     "sentiment_class",
     "sentiment_intensity",
@@ -49,21 +47,26 @@ class CimSettings(Settings):
     Table 2); the default is Table 2's, followed by the dense layer of 100 of section 4.4.
     """
 
-    gru_width: int = Field(200, gt=0, description="Hidden units of the GRU, each direction.")
-    dense_width: int = Field(100, gt=0, description="Width of the dense layer after the GRU.")
+    gru_width: int = Field(
+        default=200, gt=0, description="Hidden units of the GRU, each direction."
+    )
+    dense_width: int = Field(
+        default=100, gt=0, description="Width of the dense layer after the GRU."
+    )
     input_dropout: float = Field(
-        0.3,
+        default=0.3,
         ge=0,
         lt=1,
         description="Dropout of the GRU's inputs; one mask for a whole sequence, as in Keras. "
         "Dropout of the recurrence is left out: the fused GRU has none.",
     )
-    dropout: float = Field(0.3, ge=0, lt=1, description="Dropout after the dense layer.")
+    dropout: float = Field(default=0.3, ge=0, lt=1, description="Dropout after the dense layer.")
     presence_flags: bool = Field(
-        False, description="Append one 0/1 flag a modality to the representation (not the paper's)."
+        default=False,
+        description="Append one 0/1 flag a modality to the representation (not the paper's).",
     )
     skip_width: int = Field(
-        0,
+        default=0,
         ge=0,
         description="Width of a context-free ReLU projection of each raw vector, appended to the "
         "representation; 0 for none (not the paper's).",
@@ -73,10 +76,12 @@ class CimSettings(Settings):
 class HeadSettings(Settings):
     """Between the shared representation and a task's output layer; the paper has nothing there."""
 
-    hidden_width: int = Field(0, ge=0, description="Width of a ReLU layer; 0 for none.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the output layer's input.")
+    hidden_width: int = Field(default=0, ge=0, description="Width of a ReLU layer; 0 for none.")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Dropout on the output layer's input."
+    )
     gate: bool = Field(
-        False,
+        default=False,
         description="Task-specific filter: the representation times the sigmoid of a learned "
         "linear map of itself (future work of akhtar2020).",
     )
@@ -86,15 +91,17 @@ class TaskSettings(Settings):
     """One task of a model."""
 
     name: TaskName
-    weight: float = Field(1.0, ge=0, description="Factor of its loss in the sum over tasks.")
+    weight: float = Field(
+        default=1.0, ge=0, description="Factor of its loss in the sum over tasks."
+    )
     loss: Literal["default", "mse", "bce"] = Field(
-        "default",
+        default="default",
         description="Of intensity tasks. Default: MSE for sentiment (the paper's binary "
         "cross-entropy is undefined on tanh outputs; 'bce' takes it on (y + 1) / 2), binary "
         "cross-entropy for emotion.",
     )
     softmax_weight: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         description="Of emotion_class: weight of a softmax cross-entropy over the same logits, so "
         "that the most probable emotion can be read off; the target is spread over the labels.",
@@ -106,15 +113,17 @@ class NormalisationSettings(Settings):
     """How the vectors of one modality are normalised, in training and prediction alike."""
 
     kind: Literal["none", "z", "shrink"] = Field(
-        "z",
+        default="z",
         description="none; z: corpus mean and standard deviation; shrink: those statistics move "
         "from the corpus's to the video's own as its utterances add up.",
     )
     prior_utterances: float = Field(
-        8.0, gt=0, description="Of shrink: how many utterances the corpus statistics count for."
+        default=8.0,
+        gt=0,
+        description="Of shrink: how many utterances the corpus statistics count for.",
     )
     clip: float | None = Field(
-        5.0, gt=0, description="Normalised values are cut to [-clip, clip]; null for never."
+        default=5.0, gt=0, description="Normalised values are cut to [-clip, clip]; null for never."
     )
 
 

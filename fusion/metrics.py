@@ -5,11 +5,13 @@ Classification metrics come from scikit-learn and correlations from SciPy, impor
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-Labels = npt.NDArray[np.integer] | npt.NDArray[np.bool_]
-Values = npt.NDArray[np.floating]
+Labels = npt.NDArray[np.integer[Any]] | npt.NDArray[np.bool_]
+Values = npt.NDArray[np.floating[Any]]
 
 
 def accuracy(reference: Labels, estimate: Labels) -> float:

@@ -1,8 +1,8 @@
 """The tasks: each owns its target's encoding, activation, loss, decision rule and metrics.
 
 Targets are described in `affect_pipe.fusion.batch.Dialogue`. Sentiment intensity is the papers'
-[-3, 3] divided by 3, emotion intensity their [0, 3] divided by 3. Emotion intensity is given for the
-six emotions; "no-emotion" has no degree, and results print 0 for it.
+[-3, 3] divided by 3, emotion intensity their [0, 3] divided by 3. Emotion intensity is given for
+the six emotions; "no-emotion" has no degree, and results print 0 for it.
 """
 
 from __future__ import annotations

@@ -29,33 +29,42 @@ Progress = Callable[[dict[str, Any]], None]
 class TrainingSettings(Settings):
     """How a model is trained; the defaults are akhtar2020's, Table 2 and section 4.4."""
 
-    epochs: int = Field(50, gt=0)
-    learning_rate: float = Field(1e-3, gt=0, description="Of Adam.")
+    epochs: int = Field(default=50, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0, description="Of Adam.")
     final_learning_rate: float | None = Field(
-        None, gt=0, description="Reached by a cosine over the epochs; null keeps the rate."
+        default=None, gt=0, description="Reached by a cosine over the epochs; null keeps the rate."
     )
-    weight_decay: float = Field(0.0, ge=0, description="Decoupled from the gradient (AdamW).")
-    batch_size: int = Field(16, gt=0, description="Dialogues a batch (the paper: 16 and 32).")
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="Decoupled from the gradient (AdamW)."
+    )
+    batch_size: int = Field(
+        default=16, gt=0, description="Dialogues a batch (the paper: 16 and 32)."
+    )
     batch_utterances: int | None = Field(
-        None,
+        default=None,
         gt=0,
         description="Utterances a batch instead, padding included, so that a corpus of single "
         "utterances makes few batches.",
     )
-    gradient_clip: float | None = Field(None, gt=0, description="Largest norm of the gradient.")
+    gradient_clip: float | None = Field(
+        default=None, gt=0, description="Largest norm of the gradient."
+    )
     average_decay: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         lt=1,
         description="Validate and keep an exponential moving average of the weights, with this "
         "decay a step; 0 for none.",
     )
     patience: int | None = Field(
-        None, gt=0, description="Stop after so many epochs without a better score."
+        default=None, gt=0, description="Stop after so many epochs without a better score."
     )
-    seed: int = Field(1, ge=0)
-    threads: int | None = Field(
-        None, gt=0, description="CPU threads; their number changes sums in the last bits."
+    seed: int = Field(default=1, ge=0)
+    threads: int = Field(
+        default=1,
+        gt=0,
+        description="CPU threads. Their number changes sums in the last bits, and more than one "
+        "seldom pays at these widths: on a busy machine two are many times slower.",
     )
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
@@ -211,7 +220,7 @@ def _run_epoch(
         if not math.isfinite(total.item()):
             raise ValueError(f"The training loss became {total.item()}: lower the learning rate.")
         optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         if settings.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
         optimiser.step()
@@ -226,15 +235,16 @@ def _run_epoch(
 def shuffled_batches(
     dialogues: Sequence[Dialogue], settings: TrainingSettings, rng: np.random.Generator
 ) -> list[list[Dialogue]]:
-    """Batches of dialogues of similar length, in random order, the ties between lengths broken
-    at random.
-    """
-    shuffled = [dialogues[index] for index in rng.permutation(len(dialogues)) if len(dialogues[index])]
+    """Cut into batches of similar length, in random order, ties of length broken at random."""
+    order = rng.permutation(len(dialogues))
+    shuffled = [dialogues[index] for index in order if len(dialogues[index])]
     groups = list(batches(shuffled, settings.batch_size, settings.batch_utterances))
     return [[shuffled[index] for index in groups[place]] for place in rng.permutation(len(groups))]
 
 
-def _validated(model: FusionModel, validate: Validate, average: _Average | None) -> dict[str, float]:
+def _validated(
+    model: FusionModel, validate: Validate, average: _Average | None
+) -> dict[str, float]:
     if average is None:
         metrics = dict(validate(model))
     else:
@@ -258,7 +268,7 @@ class _Average:
         self.state = _copy_state(model)
 
     def update(self, model: FusionModel) -> None:
-        """Move towards the model's weights; faster in the first steps, so the start is forgotten."""
+        """Move towards the model's weights; faster at first, to forget the start."""
         self.steps += 1
         decay = min(self.decay, self.steps / (self.steps + 9))
         with torch.no_grad():

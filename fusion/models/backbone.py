@@ -57,7 +57,9 @@ class Backbone(Protocol):
 BACKBONES: dict[str, str] = {"cim": "affect_pipe.fusion.models.cim:Cim"}
 
 
-def build_backbone(name: str, settings: Mapping[str, Any], dims: Mapping[Modality, int]) -> Backbone:
+def build_backbone(
+    name: str, settings: Mapping[str, Any], dims: Mapping[Modality, int]
+) -> Backbone:
     """Make a backbone with fresh weights.
 
     Parameters
