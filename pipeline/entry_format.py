@@ -16,12 +16,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from affect_pipe.pipeline.fingerprint import canonical_json, digest_bytes, digest_json
+from affect_pipe.pipeline.storage import Readable
 
 ENTRY_FORMAT = 1
 _ENVELOPE = "affect_pipe_cache"
@@ -106,7 +107,7 @@ def encode(
     return [len(text).to_bytes(8, "little"), text, *(_bytes_of(a) for a in stored.values())]
 
 
-def read_header(file: BinaryIO) -> Header:
+def read_header(file: Readable) -> Header:
     """Read and verify the header of an entry, leaving ``file`` at its first array.
 
     Raises
@@ -139,7 +140,7 @@ def read_header(file: BinaryIO) -> Header:
     )
 
 
-def read_entry(file: BinaryIO) -> tuple[Header, dict[str, Array]]:
+def read_entry(file: Readable) -> tuple[Header, dict[str, Array]]:
     """Read an entry and verify every byte that matters.
 
     Returns

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from affect_pipe.pipeline.atomic import atomic_write, is_temporary, temporary_name
 from affect_pipe.pipeline.errors import CacheError
@@ -32,13 +32,20 @@ class StoredFile:
     used_s: float
 
 
+class Readable(Protocol):
+    """An open blob."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next ``size`` bytes, or all that is left."""
+
+
 class Storage(Protocol):
     """A flat store of blobs."""
 
     def prepare(self) -> None:
         """Make the place ready for writing, or raise OSError."""
 
-    def open(self, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    def open(self, name: str) -> contextlib.AbstractContextManager[Readable]:
         """Open a blob for reading. Raises FileNotFoundError where there is none."""
 
     def write(self, name: str, chunks: Iterable[bytes | memoryview]) -> None:
@@ -91,7 +98,7 @@ class LocalStorage:
         probe.unlink()
 
     @contextlib.contextmanager
-    def open(self, name: str) -> Iterator[BinaryIO]:
+    def open(self, name: str) -> Iterator[Readable]:
         """Open the file for reading."""
         with (self.folder / name).open("rb") as file:
             yield file
@@ -155,10 +162,12 @@ class RemoteStorage:
             self._fs.makedirs(self._root, exist_ok=True)
 
     @contextlib.contextmanager
-    def open(self, name: str) -> Iterator[BinaryIO]:
+    def open(self, name: str) -> Iterator[Readable]:
         """Open the blob for reading."""
-        with _os_errors(), self._fs.open(self._path(name), "rb") as file:
-            yield file
+        with _os_errors():
+            file = self._fs.open(self._path(name), "rb")
+        with contextlib.closing(file):
+            yield _RemoteFile(file)
 
     def write(self, name: str, chunks: Iterable[bytes | memoryview]) -> None:
         """Write a temporary blob beside the final name, then move it there."""
@@ -199,6 +208,18 @@ class RemoteStorage:
         for path, details in found.items():
             name = path.removeprefix(self._root).lstrip("/")
             yield StoredFile(name, int(details.get("size") or 0), _written_s(details))
+
+
+class _RemoteFile:
+    """An open remote blob whose failures are OSErrors."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def read(self, size: int = -1, /) -> bytes:
+        with _os_errors():
+            data: bytes = self._file.read(size)
+        return data
 
 
 def _written_s(details: dict[str, Any]) -> float:

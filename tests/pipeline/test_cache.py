@@ -1,0 +1,420 @@
+import errno
+import json
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from safetensors.numpy import load_file, save
+
+from affect_pipe.pipeline import cache as cache_module
+from affect_pipe.pipeline.cache import Cache, Entry, resolve_root
+from affect_pipe.pipeline.entry_format import encode
+from affect_pipe.pipeline.errors import CacheError
+from affect_pipe.pipeline.fingerprint import digest_json
+
+KEY = digest_json("a key")
+ARRAYS = {
+    "floats": np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4),
+    "doubles": np.array([0.1, np.nan, -np.inf]),
+    "flags": np.array([True, False, True]),
+    "counts": np.arange(5),
+    "bytes": np.arange(3, dtype=np.uint8),
+    "none": np.zeros((0, 88), np.float32),
+    "scalar": np.array(3.5),
+    "strided": np.arange(12).reshape(3, 4)[::2, ::-1],
+    "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "big endian": np.arange(4, dtype=">i4"),
+}
+META = {"reasons": ["no face", None], "é\n": {"n": 1, "x": 0.1}}
+
+
+def place(root: Path, key: str = KEY) -> Path:
+    return root / "entries" / key[:2] / f"{key}.safetensors"
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    return []
+
+
+@pytest.fixture(params=["local", "file", "memory"])
+def cache(request: pytest.FixtureRequest, tmp_path: Path, problems: list[str]) -> Cache:
+    """A cache in a folder, and the same over fsspec."""
+    root = {
+        "local": tmp_path / "cache",
+        "file": f"file://{tmp_path}/cache",
+        "memory": f"memory://{tmp_path}/cache",
+    }[request.param]
+    return Cache(root, on_problem=problems.append)
+
+
+@pytest.fixture
+def local(tmp_path: Path, problems: list[str]) -> Cache:
+    return Cache(tmp_path / "cache", on_problem=problems.append)
+
+
+def check_is(entry: Entry | None, arrays: dict[str, Any], meta: dict[str, Any]) -> None:
+    assert entry is not None
+    assert set(entry.arrays) == set(arrays)
+    for name, array in arrays.items():
+        found = entry.arrays[name]
+        assert found.dtype == array.dtype.newbyteorder("="), name
+        np.testing.assert_array_equal(found, array, strict=False)
+        assert found.shape == array.shape
+    assert entry.meta == meta
+
+
+def test_what_was_put_is_got(cache: Cache, problems: list[str]) -> None:
+    assert cache.get(KEY) is None
+    cache.put(KEY, "features-visual", ARRAYS, META, media_digest="ab")
+    entry = cache.get(KEY)
+    check_is(entry, ARRAYS, META)
+    assert entry is not None
+    assert (entry.key, entry.stage, entry.media_digest) == (KEY, "features-visual", "ab")
+    assert not problems
+
+
+def test_an_entry_may_be_empty(cache: Cache) -> None:
+    cache.put(KEY, "s", {})
+    check_is(cache.get(KEY), {}, {})
+
+
+def test_a_second_put_replaces_the_first(cache: Cache) -> None:
+    cache.put(KEY, "s", {"x": np.zeros(1000)}, {})
+    cache.put(KEY, "s", {"y": np.ones(2)}, {"n": 2})
+    check_is(cache.get(KEY), {"y": np.ones(2)}, {"n": 2})
+    assert len(cache.entries()) == 1
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from(["?", "<i1", "<u2", "<i8", "<f2", "<f4", "<f8"]),
+        hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
+    ),
+    st.dictionaries(st.text(), st.text() | st.integers() | st.floats(allow_nan=False, width=32)
+                    .filter(np.isfinite)),
+)  # fmt: skip
+def test_any_array_and_meta_round_trip(array: np.ndarray, meta: dict[str, Any]) -> None:
+    cache = Cache("memory://round-trip")
+    cache.put(KEY, "s", {"x": array}, meta)
+    check_is(cache.get(KEY), {"x": array}, meta)
+
+
+def test_arrays_that_were_read_cannot_be_changed(cache: Cache) -> None:
+    cache.put(KEY, "s", {"x": np.zeros(3)})
+    entry = cache.get(KEY)
+    assert entry is not None
+    with pytest.raises(ValueError, match="read-only"):
+        entry.arrays["x"][0] = 1
+
+
+def test_the_files_are_safetensors(local: Cache, tmp_path: Path) -> None:
+    local.put(KEY, "s", ARRAYS, META)
+    read = load_file(place(tmp_path / "cache"))
+    assert set(read) == set(ARRAYS)
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(read[name], array)
+
+
+def test_the_same_entry_is_the_same_bytes(tmp_path: Path) -> None:
+    texts = []
+    for arrays in (ARRAYS, dict(reversed(ARRAYS.items()))):
+        texts.append(b"".join(bytes(chunk) for chunk in encode(KEY, "s", "m", arrays, META)))
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    "array", [np.array(["text"]), np.array([None]), np.array([1j]), np.array([1], "M8[s]")]
+)
+def test_other_types_are_refused(local: Cache, array: np.ndarray) -> None:
+    with pytest.raises(TypeError, match="cannot hold the array 'x'"):
+        local.put(KEY, "s", {"x": array})
+    assert local.entries() == []
+
+
+@pytest.mark.parametrize("key", ["", "..", "a" * 31, "A" * 32, "../" + "a" * 29, "a" * 33])
+def test_a_key_that_is_no_digest_is_refused(local: Cache, key: str) -> None:
+    with pytest.raises(ValueError, match="32 hex characters"):
+        local.get(key)
+
+
+def test_a_result_is_computed_once(cache: Cache) -> None:
+    calls = []
+
+    def compute() -> tuple[dict[str, Any], dict[str, Any]]:
+        calls.append(1)
+        return {"x": np.arange(3)}, {"pair": (1, 2)}
+
+    for _ in range(3):
+        entry = cache.get_or_compute(KEY, "s", compute)
+        check_is(entry, {"x": np.arange(3)}, {"pair": [1, 2]})
+    assert len(calls) == 1
+
+
+# Damage
+
+
+def flip(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def test_no_flipped_bit_goes_unseen(local: Cache, tmp_path: Path, problems: list[str]) -> None:
+    arrays = {"x": np.arange(3, dtype=np.float32), "y": np.array([True, False])}
+    local.put(KEY, "s", arrays, {"n": 1})
+    path = place(tmp_path / "cache")
+    good = path.read_bytes()
+    for at in range(len(good)):
+        path.write_bytes(flip(good, at))
+        assert local.get(KEY) is None
+    # One flip makes another format version of it, which is ignored in silence.
+    assert len(problems) == len(good) - 1
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 100, -1])
+def test_a_file_cut_short_is_reported_dropped_and_computed_again(
+    local: Cache, tmp_path: Path, problems: list[str], n: int
+) -> None:
+    local.put(KEY, "s", {"x": np.arange(100)}, {})
+    path = place(tmp_path / "cache")
+    path.write_bytes(path.read_bytes()[:n])
+    entry = local.get_or_compute(KEY, "s", lambda: ({"x": np.arange(100)}, {}))
+    check_is(entry, {"x": np.arange(100)}, {})
+    check_is(local.get(KEY), {"x": np.arange(100)}, {})
+    (problem,) = problems
+    assert "damaged" in problem
+    assert KEY in problem
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"garbage" * 100,
+        b"\xff" * 500,
+        b"\x10" + b"\0" * 7 + b'{"__metadata__":',
+        b"\x02" + b"\0" * 7 + b"{}",
+        b"\x02" + b"\0" * 7 + b"[]",
+        save({"x": np.zeros(3)}),
+        save({"x": np.zeros(3)}, {"affect_pipe_cache": "[" * 100_000}),
+        save({"x": np.zeros(3)}, {"affect_pipe_cache": "{}"}),
+        save({"x": np.zeros(3)}, {"affect_pipe_cache": "[1]"}),
+    ],
+    ids=range(9),
+)
+def test_garbage_is_reported_and_dropped(cache: Cache, problems: list[str], garbage: bytes) -> None:
+    cache._storage.write(f"entries/{KEY[:2]}/{KEY}.safetensors", [garbage])
+    assert [e.stage for e in cache.entries()] == ["unreadable"]
+    assert [p.dropped for p in cache.verify()] == [False]
+    assert cache.get(KEY) is None
+    assert len(problems) == 1
+    assert cache.entries() == []
+
+
+def test_an_entry_under_another_name_is_not_taken_for_it(
+    local: Cache, tmp_path: Path, problems: list[str]
+) -> None:
+    local.put(KEY, "s", {"x": np.zeros(3)})
+    other = digest_json("another key")
+    place(tmp_path / "cache", other).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(place(tmp_path / "cache"), place(tmp_path / "cache", other))
+    assert local.get(other) is None
+    assert "belongs to" in problems[0]
+
+
+def test_another_format_version_is_ignored_and_kept(
+    local: Cache, tmp_path: Path, problems: list[str]
+) -> None:
+    envelope = json.dumps({"format": 2, "anything": "else"})
+    local.put(KEY, "s", {})
+    place(tmp_path / "cache").write_bytes(save({"x": np.zeros(1)}, {"affect_pipe_cache": envelope}))
+    assert local.get(KEY) is None
+    assert local.verify(drop=True) == []
+    assert [e.stage for e in local.entries()] == ["other-version"]
+    assert not problems
+    local.put(KEY, "s", {}, {"n": 1})
+    check_is(local.get(KEY), {}, {"n": 1})
+
+
+def test_damage_is_logged_where_nobody_asked_to_be_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = Cache(tmp_path)
+    cache.put(KEY, "s", {})
+    place(tmp_path).write_bytes(b"garbage")
+    with caplog.at_level(logging.WARNING):
+        assert cache.get(KEY) is None
+    assert "damaged" in caplog.text
+
+
+def test_verify_reads_every_entry_and_drops_when_asked(cache: Cache) -> None:
+    keys = [digest_json(i) for i in range(5)]
+    for i, key in enumerate(keys):
+        cache.put(key, "s", {"x": np.full(100, i)})
+    assert cache.verify() == []
+    name = f"entries/{keys[2][:2]}/{keys[2]}.safetensors"
+    with cache._storage.open(name) as file:
+        data = file.read()
+    cache._storage.write(name, [flip(data, len(data) - 1)])
+    assert [(p.key, p.dropped) for p in cache.verify()] == [(keys[2], False)]
+    assert [(p.key, p.dropped) for p in cache.verify(drop=True)] == [(keys[2], True)]
+    assert cache.verify() == []
+    assert len(cache.entries()) == 4
+
+
+# What is there, and removing it
+
+
+def test_info_counts_by_stage(cache: Cache) -> None:
+    assert cache.info().n_entries == 0
+    for i in range(4):
+        cache.put(digest_json(i), "speech" if i else "fusion", {"x": np.zeros(i)})
+    info = cache.info()
+    assert {name: use.n_entries for name, use in info.stages.items()} == {"fusion": 1, "speech": 3}
+    assert info.size_bytes == sum(e.size_bytes for e in cache.entries())
+    assert info.size_bytes == sum(use.size_bytes for use in info.stages.values())
+    assert info.root == cache.root
+
+
+def test_the_size_is_that_of_the_files(local: Cache, tmp_path: Path) -> None:
+    local.put(KEY, "s", {"x": np.zeros(1000)})
+    assert local.info().size_bytes == place(tmp_path / "cache").stat().st_size
+
+
+def test_prune_removes_what_was_unused_for_longest(local: Cache, tmp_path: Path) -> None:
+    keys = [digest_json(i) for i in range(4)]
+    for i, key in enumerate(keys):
+        local.put(key, "s", {"x": np.zeros(100)})
+        os.utime(place(tmp_path / "cache", key), (1e9 + i, 1e9 + i))
+    assert local.get(keys[0]) is not None  # used now: the youngest
+    size = local.entries()[0].size_bytes
+    removal = local.prune(2 * size + 1)
+    assert (removal.n_removed, removal.removed_bytes) == (2, 2 * size)
+    assert removal.left_bytes == local.info().size_bytes == 2 * size
+    assert {e.key for e in local.entries()} == {keys[0], keys[3]}
+    assert local.prune(2 * size).n_removed == 0
+
+
+def test_a_read_does_not_change_when_the_entry_was_made(local: Cache, tmp_path: Path) -> None:
+    local.put(KEY, "s", {})
+    os.utime(place(tmp_path / "cache"), (1e9, 1e9))
+    local.get(KEY)
+    assert place(tmp_path / "cache").stat().st_mtime == 1e9
+    assert local.entries()[0].used_s > 1.5e9
+
+
+def test_clear_removes_entries_and_nothing_else(cache: Cache, tmp_path: Path) -> None:
+    strangers = ["precious.mp4", "entries/notes.txt", f"entries/00/{KEY}.safetensors"]
+    for name in strangers:
+        cache._storage.write(name, [b"mine"])
+    for i in range(3):
+        cache.put(digest_json(i), "s", {})
+    removal = cache.clear()
+    assert (removal.n_removed, removal.left_bytes) == (3, 0)
+    assert sorted(file.name for file in cache._storage.files()) == sorted(strangers)
+
+
+def test_only_stale_temporary_files_are_removed(local: Cache, tmp_path: Path) -> None:
+    local.put(KEY, "s", {})
+    folder = place(tmp_path / "cache").parent
+    (folder / ".affect-pipe-0123456789abcdef.tmp").write_bytes(b"running")
+    for clean in (local.verify, lambda: local.prune(10**9)):
+        stale = folder / ".affect-pipe-fedcba9876543210.tmp"
+        stale.write_bytes(b"interrupted")
+        two_days_ago = time.time() - 2 * 24 * 3600
+        os.utime(stale, (two_days_ago, two_days_ago))
+        clean()
+        assert sorted(os.listdir(folder)) == [
+            ".affect-pipe-0123456789abcdef.tmp",
+            place(tmp_path).name,
+        ]
+
+
+# Places that cannot be used
+
+
+def test_a_file_in_place_of_the_folder_is_one_clear_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for root in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(CacheError, match=r"cannot be written to .* --cache-dir"):
+            Cache(root)
+
+
+def test_a_read_only_folder_is_one_clear_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(CacheError, match=r"Permission denied.* --cache-dir"):
+        Cache(tmp_path)
+
+
+def test_an_unknown_protocol_is_one_clear_sentence() -> None:
+    with pytest.raises(CacheError, match=r"nonsense://x cannot be opened .* --cache-dir"):
+        Cache("nonsense://x")
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    local: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CacheError, match=r"No space left on device.*--cache-dir"):
+        local.put(KEY, "s", {"x": np.zeros(1000)})
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_a_failing_remote_store_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(f"memory://{tmp_path}/cache")
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the bucket is gone")
+
+    monkeypatch.setattr(cache._storage._fs, "mv", fail, raising=False)
+    with pytest.raises(CacheError, match="the bucket is gone"):
+        cache.put(KEY, "s", {"x": np.zeros(10)})
+    assert list(cache._storage.files()) == []
+
+
+def test_an_entry_that_cannot_be_read_is_computed_again(
+    local: Cache, tmp_path: Path, problems: list[str]
+) -> None:
+    place(tmp_path / "cache").mkdir(parents=True)
+    assert local.get(KEY) is None
+    assert "cannot be read" in problems[0]
+
+
+# Where it lies
+
+
+def test_the_flag_outweighs_the_environment_outweighs_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module.platformdirs, "user_cache_dir", lambda name: f"/u/{name}")
+    monkeypatch.delenv("AFFECT_PIPE_CACHE", raising=False)
+    assert resolve_root() == Path("/u/affect-pipe").absolute()
+    monkeypatch.setenv("AFFECT_PIPE_CACHE", "")
+    assert resolve_root(None) == Path("/u/affect-pipe").absolute()
+    monkeypatch.setenv("AFFECT_PIPE_CACHE", str(tmp_path))
+    assert resolve_root() == tmp_path
+    assert resolve_root("s3://bucket/folder") == "s3://bucket/folder"
+    assert resolve_root("~/x") == Path.home() / "x"
+    monkeypatch.chdir(tmp_path)
+    assert resolve_root("here") == tmp_path / "here"
+
+
+def test_digests_are_remembered_on_a_local_disk(tmp_path: Path) -> None:
+    assert Cache(tmp_path).digest_folder() == tmp_path / "digests"
+    assert Cache("memory://x").digest_folder().is_absolute()
