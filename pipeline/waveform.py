@@ -172,7 +172,7 @@ class _SampleSink:
     def finish(self) -> FloatArray:
         """Return everything as one read-only array."""
         if self._file is None:
-            samples = np.concatenate([np.zeros(0, np.float32), *self._pieces])
+            samples: FloatArray = np.concatenate([np.zeros(0, np.float32), *self._pieces])
             samples.flags.writeable = False
             return samples
         self._file.flush()
