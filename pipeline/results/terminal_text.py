@@ -14,6 +14,13 @@ def printable(text: str) -> str:
     White space becomes single spaces; what no terminal can encode becomes ``?``. Without its
     escape character, a terminal sequence is plain text.
     """
-    one_line = " ".join(text.split())
-    kept = (c for c in one_line if unicodedata.category(c) != "Cc" and c not in _DIRECTION)
-    return "".join("?" if unicodedata.category(c) == "Cs" else c for c in kept)
+    return " ".join("".join(map(_shown, text)).split())
+
+
+def _shown(character: str) -> str:
+    if character.isspace():  # some white space is also a control character
+        return " "
+    category = unicodedata.category(character)
+    if category == "Cc" or character in _DIRECTION:
+        return ""
+    return "?" if category == "Cs" else character

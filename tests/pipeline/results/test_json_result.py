@@ -1,0 +1,200 @@
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from affect_pipe.pipeline import atomic
+from affect_pipe.pipeline.errors import ResultError
+from affect_pipe.pipeline.records import Prediction, Utterance, VideoFeatures, VideoResult
+from affect_pipe.pipeline.results.json_result import schema, to_json, write_json
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(schema())
+
+
+def test_the_published_schema_is_sound() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+def objects(node: Any) -> Iterator[dict[str, Any]]:
+    """Every part of a schema that describes an object."""
+    if isinstance(node, dict):
+        if "object" in np.atleast_1d(node.get("type", "")):
+            yield node
+        for inner in node.values():
+            yield from objects(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from objects(inner)
+
+
+def test_the_schema_lets_no_unknown_field_through() -> None:
+    for part in objects(schema()):
+        if "properties" in part and "if" not in part:
+            assert part["additionalProperties"] is False, part
+            assert set(part["required"]) <= set(part["properties"])
+
+
+def test_results_follow_the_schema(
+    validator: jsonschema.Draft202012Validator, result: VideoResult, empty: VideoResult
+) -> None:
+    validator.validate(to_json(result))
+    validator.validate(to_json(empty))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("utterances", 0, "sentiment", "intensity", 3.5),
+        ("utterances", 0, "sentiment", "probabilities", "positive", 1.5),
+        ("utterances", 0, "sentiment", None),
+        ("utterances", 0, "emotions", "happy", "intensity", -0.5),
+        ("utterances", 0, "emotions", "happy", "extra", 1),
+        ("utterances", 0, "modalities", "visual", "reason", "present yet missing"),
+        ("utterances", 2, "modalities", "visual", "reason", None),
+        ("utterances", 0, "start_s", -1.0),
+        ("utterances", 0, "start_s", None),
+        ("media", "path", "/home/someone"),
+        ("attention", "text-visual/N1", [1.0]),
+        ("schema", "affect-pipe/2"),
+    ],
+)
+def test_the_schema_refuses_what_is_wrong(
+    validator: jsonschema.Draft202012Validator, result: VideoResult, path: tuple[Any, ...]
+) -> None:
+    document = to_json(result)
+    *way, last, value = path
+    node: Any = document
+    for step in way:
+        node = node[step]
+    node[last] = value
+    assert not validator.is_valid(document)
+
+
+def test_the_values_are_those_of_the_records(result: VideoResult) -> None:
+    document = to_json(result)
+    assert document["schema"] == "affect-pipe/1"
+    assert document["media"]["file"] == "a talk.mp4"
+    assert document["media"]["duration_s"] == 3703.123
+    assert document["asr"]["source"] == "srt"
+    assert [spec["name"] for spec in document["features"]] == ["minilm", "egemaps", "facemesh"]
+    first, second, third = document["utterances"]
+    assert (first["index"], first["start_s"], first["end_s"]) == (0, 0.5, 2.0)
+    assert first["sentiment"] == {
+        "label": "positive",
+        "probabilities": {"negative": 0.25, "neutral": 0.125, "positive": 0.625},
+        "intensity": 1.2346,
+    }
+    assert first["emotions"]["happy"] == {"probability": 0.9, "present": True, "intensity": 1.5}
+    assert list(first["emotions"])[-1] == "no-emotion"
+    assert "speaker" not in first
+    assert second["speaker"] == "Ann"
+    assert second["end_s"] == 64.0
+    assert second["modalities"]["visual"] == {
+        "present": False,
+        "reason": "no face",
+        "quality": {"face_coverage": 0.0},
+    }
+    assert second["modalities"]["acoustic"]["quality"] == {"snr_db": 3.142}
+    assert third["sentiment"] is None
+    assert third["emotions"] is None
+    assert {name: m["reason"] for name, m in third["modalities"].items()} == {
+        "text": "no words recognised",
+        "acoustic": "silent",
+        "visual": "no face",
+    }
+    assert document["attention"] == {"text-visual/N1": [[0.3333, 0.6667, 0], [1, 0, 0], [0, 0, 0]]}
+    assert document["timings_s"] == {"decode": 1.235, "fusion": 0.1}
+
+
+def test_a_modality_the_model_does_not_use_says_so(empty: VideoResult) -> None:
+    utterances = (Utterance(0, 0.0, 1.0, "x"),)
+    unused = replace(empty, features=VideoFeatures(utterances, {}), prediction=Prediction((None,)))
+    (utterance,) = to_json(unused)["utterances"]
+    assert utterance["modalities"]["visual"] == {
+        "present": False,
+        "reason": "the model does not use it",
+        "quality": {},
+    }
+
+
+def test_what_is_not_a_number_is_null(result: VideoResult) -> None:
+    document = to_json(result)
+    assert document["utterances"][2]["modalities"]["acoustic"]["quality"] == {"snr_db": None}
+    json.dumps(document, allow_nan=False)
+    video = replace(result.media.video, average_rate_hz=float("inf"))
+    document = to_json(replace(result, media=replace(result.media, video=video)))
+    assert document["media"]["video"]["average_rate_hz"] is None
+
+
+def test_zero_has_no_sign(result: VideoResult) -> None:
+    assert str(to_json(result)["utterances"][1]["sentiment"]["intensity"]) == "0.0"
+
+
+def test_no_folder_of_the_user_is_told(result: VideoResult, tmp_path: Path) -> None:
+    write_json(result, tmp_path / "r.json")
+    assert "someone" not in (tmp_path / "r.json").read_text("utf-8")
+
+
+def test_the_file_reads_back_as_the_document(
+    result: VideoResult, empty: VideoResult, tmp_path: Path
+) -> None:
+    for number, one in enumerate((result, empty)):
+        path = tmp_path / "new" / "folder" / f"{number} 😀.json"
+        write_json(one, path)
+        text = path.read_bytes().decode("utf-8")
+        assert json.loads(text) == to_json(one)
+        assert text.endswith("}\n")
+        assert max(map(len, text.splitlines())) < 200
+
+
+def test_only_the_timings_tell_two_runs_apart(result: VideoResult, tmp_path: Path) -> None:
+    write_json(result, tmp_path / "1.json")
+    moved = replace(result.media, path=Path("/elsewhere/a talk.mp4"))
+    write_json(replace(result, media=moved, timings_s={"decode": 9.0}), tmp_path / "2.json")
+    one, two = ((tmp_path / f"{n}.json").read_text("utf-8") for n in (1, 2))
+    cut = '"timings_s"'
+    assert one.partition(cut)[0] == two.partition(cut)[0]
+    assert one != two
+
+
+def test_any_text_can_be_written(result: VideoResult, tmp_path: Path) -> None:
+    text = 'a "quote" \\ \x00\x1b[31m \u2028 é 😀 \udc80'
+    utterances = (replace(result.features.utterances[0], text=text),)
+    features = VideoFeatures(utterances, {})
+    odd = replace(result, features=features, prediction=Prediction((None,)))
+    write_json(odd, tmp_path / "r.json")
+    read = json.loads((tmp_path / "r.json").read_bytes())
+    assert read["utterances"][0]["text"] == text
+
+
+def test_a_failing_write_leaves_the_old_result(
+    result: VideoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.json"
+    path.write_text("old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    with pytest.raises(ResultError, match=r"r\.json cannot be written \(No space.*--out"):
+        write_json(result, path)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["r.json"]
+
+
+def test_a_file_in_place_of_the_folder_is_one_clear_sentence(
+    result: VideoResult, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ResultError, match=r"cannot be written .*--out"):
+        write_json(result, tmp_path / "file" / "r.json")
