@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 
 import platformdirs
 
+from affect_pipe.pipeline.cache_report import CacheInfo, EntryInfo, Problem, Removal, StageUse
 from affect_pipe.pipeline.entry_format import (
     Array,
     DamagedEntryError,
@@ -34,6 +37,9 @@ ENVIRONMENT_VARIABLE = "AFFECT_PIPE_CACHE"
 _KEY = re.compile(r"[0-9a-f]{32}")
 # Only files of this shape are ever counted or removed, whatever else the folder holds.
 _NAME = re.compile(r"entries/([0-9a-f]{2})/(\1[0-9a-f]{30})\.safetensors")
+_DIGESTS = "digests"
+_MEMO_NAME = re.compile(_DIGESTS + "/[0-9a-f]{32}")
+_MEMO_LIFE_S = 90 * 24 * 3600.0
 
 _logger = logging.getLogger(__name__)
 
@@ -61,53 +67,6 @@ class Entry:
         """Show shapes, not values."""
         shapes = {name: array.shape for name, array in self.arrays.items()}
         return f"Entry({self.stage}, {self.key}, {shapes}, meta={sorted(self.meta)})"
-
-
-@dataclass(frozen=True)
-class EntryInfo:
-    """What a listing shows of an entry; ``stage`` is ``unreadable`` where its header is bad."""
-
-    key: str
-    stage: str
-    media_digest: str
-    size_bytes: int
-    used_s: float
-
-
-@dataclass(frozen=True)
-class StageUse:
-    """How many entries one stage has, and their bytes on disk."""
-
-    n_entries: int
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class CacheInfo:
-    """Where a cache lies and what it holds, in all and by stage."""
-
-    root: str
-    n_entries: int
-    size_bytes: int
-    stages: Mapping[str, StageUse]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A bad entry: its key, what is wrong, and whether it was dropped."""
-
-    key: str
-    reason: str
-    dropped: bool
-
-
-@dataclass(frozen=True)
-class Removal:
-    """What `Cache.prune` or `Cache.clear` removed, and the bytes that are left."""
-
-    n_removed: int
-    removed_bytes: int
-    left_bytes: int
 
 
 def resolve_root(given: str | Path | None = None) -> str | Path:
@@ -163,7 +122,7 @@ class Cache:
     def digest_folder(self) -> Path:
         """Return the local folder for `DigestMemo`; the user's own where the cache is remote."""
         local = isinstance(self._storage, LocalStorage)
-        return Path(self.root if local else platformdirs.user_cache_dir("affect-pipe")) / "digests"
+        return Path(self.root if local else platformdirs.user_cache_dir("affect-pipe")) / _DIGESTS
 
     def get(self, key: str) -> Entry | None:
         """Return the entry of ``key``, every byte verified, or None.
@@ -288,9 +247,10 @@ class Cache:
     def prune(self, max_bytes: int) -> Removal:
         """Remove the entries unused for longest until at most ``max_bytes`` are left.
 
-        Removes stale temporary files too.
+        Removes stale temporary files and long-unused file digests too.
         """
         remove_stale(self._storage)
+        self._remove_memos(time.time() - _MEMO_LIFE_S)
         files = [file for _, file in self._files()]
         total = sum(file.size_bytes for file in files)
         n_removed, removed_bytes = 0, 0
@@ -304,8 +264,14 @@ class Cache:
         return Removal(n_removed, removed_bytes, total - removed_bytes)
 
     def clear(self) -> Removal:
-        """Remove every entry, and no file that is not an entry."""
+        """Remove every entry and remembered file digest, and no file that is neither."""
+        self._remove_memos(math.inf)
         return self.prune(-1)
+
+    def _remove_memos(self, unused_since_s: float) -> None:
+        for file in self._storage.files():
+            if _MEMO_NAME.fullmatch(file.name) and file.used_s < unused_since_s:
+                self._storage.delete(file.name)
 
     def _read(self, key: str) -> Entry:
         with self._storage.open(_name(key)) as file:

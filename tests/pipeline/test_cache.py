@@ -320,6 +320,19 @@ def test_clear_removes_entries_and_nothing_else(cache: Cache, tmp_path: Path) ->
     assert sorted(file.name for file in cache._storage.files()) == sorted(strangers)
 
 
+def test_prune_forgets_old_digests_and_clear_all(local: Cache, tmp_path: Path) -> None:
+    folder = local.digest_folder()
+    folder.mkdir()
+    old, new, stranger = folder / ("0" * 32), folder / ("1" * 32), folder / "notes"
+    for path in (old, new, stranger):
+        path.touch()
+    os.utime(old, (1e9, 1e9))
+    local.prune(10**9)
+    assert sorted(folder.iterdir()) == [new, stranger]
+    local.clear()
+    assert sorted(folder.iterdir()) == [stranger]
+
+
 def test_only_stale_temporary_files_are_removed(local: Cache, tmp_path: Path) -> None:
     local.put(KEY, "s", {})
     folder = place(tmp_path / "cache").parent
