@@ -1,0 +1,74 @@
+"""Small dialogues and models that the fusion tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+
+from affect_pipe.fusion.batch import Dialogue
+from affect_pipe.fusion.config import TASK_NAMES, NormalisationSettings, TaskSettings
+from affect_pipe.fusion.models.fusion import FusionModel
+from affect_pipe.fusion.normalise import Normaliser, fit_normaliser
+from affect_pipe.fusion.training import seeded
+from affect_pipe.pipeline.records import FloatArray, Modality
+
+DIMS: dict[Modality, int] = {"text": 6, "acoustic": 5, "visual": 4}
+TINY = {"gru_width": 5, "dense_width": 4}
+ALL_TASKS = tuple(TaskSettings(name=name) for name in TASK_NAMES)
+
+
+def make_dialogue(
+    n_utterances: int,
+    seed: int,
+    present: float = 0.6,
+    **fields: object,
+) -> Dialogue:
+    """A dialogue of random vectors; absent rows hold random values too, that nobody may read."""
+    rng = np.random.default_rng([seed, n_utterances])
+    features: dict[Modality, FloatArray] = {
+        modality: rng.normal(3.0, 2.0, (n_utterances, dim)).astype(np.float32)
+        for modality, dim in DIMS.items()
+    }
+    here = rng.random((n_utterances, 3)) < present
+    values: dict[str, object] = {"id": f"d{seed}", "corpus": "made", "features": features}
+    return Dialogue(**{**values, "present": here, **fields})  # type: ignore[arg-type]
+
+
+def make_normaliser(kind: str = "z", dims: Mapping[Modality, int] | None = None) -> Normaliser:
+    """A normaliser fitted on a made corpus."""
+    dims = DIMS if dims is None else dims
+    corpus = make_dialogue(50, seed=99, present=1.0)
+    settings = {modality: NormalisationSettings(kind=kind) for modality in dims}
+    return fit_normaliser({m: [corpus.features[m]] for m in dims}, settings)
+
+
+def make_model(
+    seed: int = 3,
+    dims: Mapping[Modality, int] | None = None,
+    backbone: str = "cim",
+    **settings: object,
+) -> FusionModel:
+    """A tiny model with every task, in eval mode."""
+    with seeded(seed):
+        model = FusionModel(
+            backbone, {**TINY, **settings}, DIMS if dims is None else dims, ALL_TASKS
+        )
+    model.eval()
+    return model
+
+
+@pytest.fixture(name="dialogue")
+def _dialogue() -> Callable[..., Dialogue]:
+    return make_dialogue
+
+
+@pytest.fixture(name="normaliser")
+def _normaliser() -> Callable[..., Normaliser]:
+    return make_normaliser
+
+
+@pytest.fixture(name="model")
+def _model() -> Callable[..., FusionModel]:
+    return make_model
