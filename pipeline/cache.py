@@ -20,7 +20,7 @@ from typing import Any
 
 import platformdirs
 
-from affect_pipe.pipeline.cache_report import CacheInfo, EntryInfo, Problem, Removal, StageUse
+from affect_pipe.pipeline.cache_info import CacheInfo, EntryInfo, Problem, Removal, StageUse
 from affect_pipe.pipeline.entry_format import (
     Array,
     DamagedEntryError,
@@ -219,11 +219,11 @@ class Cache:
         stages: dict[str, StageUse] = {}
         for entry in self.entries():
             use = stages.get(entry.stage, StageUse(0, 0))
-            stages[entry.stage] = StageUse(use.n_entries + 1, use.size_bytes + entry.size_bytes)
+            stages[entry.stage] = StageUse(use.n_entries + 1, use.n_bytes + entry.size_bytes)
         return CacheInfo(
             self.root,
             sum(use.n_entries for use in stages.values()),
-            sum(use.size_bytes for use in stages.values()),
+            sum(use.n_bytes for use in stages.values()),
             dict(sorted(stages.items())),
         )
 

@@ -20,7 +20,7 @@ _SENSES = {"text": "words", "acoustic": "voice", "visual": "face"}
 NOTHING = "-"
 
 
-def build_table(result: VideoResult) -> Table:
+def to_table(result: VideoResult) -> Table:
     """Return a rich table of time, text, sentiment, its intensity, and emotions with theirs.
 
     Sentiment intensity is in [-3, 3], emotion intensity in [0, 3]. Emotions are those the model

@@ -277,14 +277,14 @@ def test_info_counts_by_stage(cache: Cache) -> None:
         cache.put(digest_json(i), "speech" if i else "fusion", {"x": np.zeros(i)})
     info = cache.info()
     assert {name: use.n_entries for name, use in info.stages.items()} == {"fusion": 1, "speech": 3}
-    assert info.size_bytes == sum(e.size_bytes for e in cache.entries())
-    assert info.size_bytes == sum(use.size_bytes for use in info.stages.values())
+    assert info.n_bytes == sum(e.size_bytes for e in cache.entries())
+    assert info.n_bytes == sum(use.n_bytes for use in info.stages.values())
     assert info.root == cache.root
 
 
 def test_the_size_is_that_of_the_files(local: Cache, tmp_path: Path) -> None:
     local.put(KEY, "s", {"x": np.zeros(1000)})
-    assert local.info().size_bytes == place(tmp_path / "cache").stat().st_size
+    assert local.info().n_bytes == place(tmp_path / "cache").stat().st_size
 
 
 def test_prune_removes_what_was_unused_for_longest(local: Cache, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_prune_removes_what_was_unused_for_longest(local: Cache, tmp_path: Path)
     size = local.entries()[0].size_bytes
     removal = local.prune(2 * size + 1)
     assert (removal.n_removed, removal.removed_bytes) == (2, 2 * size)
-    assert removal.left_bytes == local.info().size_bytes == 2 * size
+    assert removal.left_bytes == local.info().n_bytes == 2 * size
     assert {e.key for e in local.entries()} == {keys[0], keys[3]}
     assert local.prune(2 * size).n_removed == 0
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from affect_pipe.pipeline.records import Prediction, VideoFeatures, VideoResult
-from affect_pipe.pipeline.results.table import build_table, clock
+from affect_pipe.pipeline.results.table import to_table, clock
 from affect_pipe.pipeline.results.terminal_text import printable
 
 
 def drawn(result: VideoResult, width: int = 80, **how: object) -> str:
     file = io.StringIO()
-    Console(file=file, width=width, **how).print(build_table(result))  # type: ignore[arg-type]
+    Console(file=file, width=width, **how).print(to_table(result))  # type: ignore[arg-type]
     return file.getvalue()
 
 
@@ -55,7 +55,7 @@ def test_the_caption_says_what_is_missing(result: VideoResult, empty: VideoResul
 
 def test_it_is_drawn_where_only_ascii_can_be(result: VideoResult) -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
-    Console(file=file, width=80).print(build_table(result))
+    Console(file=file, width=80).print(to_table(result))
     file.flush()
 
 
