@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from affect_pipe.pipeline.records import Prediction, VideoFeatures, VideoResult
-from affect_pipe.pipeline.results.table import to_table, clock
+from affect_pipe.pipeline.results.table import clock, to_table
 from affect_pipe.pipeline.results.terminal_text import printable
 
 
