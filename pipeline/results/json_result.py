@@ -32,6 +32,7 @@ from affect_pipe.pipeline.results.writing import write_result
 from affect_pipe.pipeline.serialise import spec_to_json
 
 SCHEMA = "affect-pipe/1"
+ATTENDED = 20
 NOT_USED = "the model does not use it"
 _TIME_DIGITS = 3
 _QUALITY_DIGITS = 3
@@ -57,7 +58,7 @@ def to_json(result: VideoResult) -> dict[str, Any]:
         "model": _model(result.model),
         "features": [spec_to_json(block.spec) for block in result.features.blocks.values()],
         "utterances": utterances_to_json(result),
-        "attention": {name: _matrix(m) for name, m in result.prediction.attention.items()},
+        "attention": {name: _attended(m) for name, m in result.prediction.attention.items()},
         "warnings": list(result.warnings),
         "timings_s": {n: _number(s, _TIME_DIGITS) for n, s in result.timings_s.items()},
     }
@@ -195,20 +196,26 @@ def _modality(block: FeatureBlock | None, row: int) -> dict[str, Any]:
     }
 
 
-def _matrix(matrix: FloatArray) -> list[list[float | None]]:
-    rows = np.asarray(matrix, np.float64).tolist()
-    return [[_number(value, _SCORE_DIGITS) for value in row] for row in rows]
+def _attended(matrix: FloatArray) -> list[list[list[float]]]:
+    """Return, for each row, [index, weight] of what it attends to most, strongest first.
+
+    Cut at `ATTENDED` weights a row: whole matrices of a two-hour talk would take 100 MB.
+    """
+    rows = []
+    for weights in matrix:
+        # Stable, so that equal weights come in order of time.
+        strongest = np.argsort(-weights, kind="stable")[:ATTENDED]
+        pairs = [[int(i), _number(weights[i], _SCORE_DIGITS) or 0.0] for i in strongest]
+        rows.append([pair for pair in pairs if pair[1] > 0])
+    return rows
 
 
 def _lines(value: object, indent: str) -> list[str]:
-    """Return ``value`` as lines of JSON: flat objects and lists on one line, others indented.
+    """Return ``value`` as lines of JSON, each object or list of plain values on one line.
 
-    The standard indentation would give every number of an attention matrix its own line.
+    The standard indentation would give every number its own line.
     """
-    if not isinstance(value, dict | list) or not any(
-        isinstance(item, dict | list)
-        for item in (value.values() if isinstance(value, dict) else value)
-    ):
+    if not isinstance(value, dict | list) or _is_flat(value):
         return [json.dumps(value, ensure_ascii=False, allow_nan=False)]
     inner = indent + "  "
     items: list[tuple[str, object]]
@@ -225,3 +232,14 @@ def _lines(value: object, indent: str) -> list[str]:
         if number < len(items):
             lines[-1] += ","
     return [*lines, f"{indent}{closing}"]
+
+
+def _is_flat(value: dict[str, Any] | list[Any]) -> bool:
+    """Whether ``value`` holds plain values only, or is a list of pairs of numbers."""
+    items = value.values() if isinstance(value, dict) else value
+    if not any(isinstance(item, dict | list) for item in items):
+        return True
+    return isinstance(value, list) and all(
+        isinstance(item, list) and all(isinstance(number, int | float) for number in item)
+        for item in value
+    )

@@ -64,6 +64,8 @@ def test_results_follow_the_schema(
         ("utterances", 0, "start_s", None),
         ("media", "path", "/home/someone"),
         ("attention", "text-visual/N1", [1.0]),
+        ("attention", "text-visual/N1", [[[0, 1.5]]]),
+        ("attention", "text-visual/N1", [[[0, 0.5, 0.5]]]),
         ("schema", "affect-pipe/2"),
     ],
 )
@@ -111,8 +113,22 @@ def test_the_values_are_those_of_the_records(result: VideoResult) -> None:
         "acoustic": "silent",
         "visual": "no face",
     }
-    assert document["attention"] == {"text-visual/N1": [[0.3333, 0.6667, 0], [1, 0, 0], [0, 0, 0]]}
+    assert document["attention"] == {"text-visual/N1": [[[1, 0.6667], [0, 0.3333]], [[0, 1.0]], []]}
     assert document["timings_s"] == {"decode": 1.235, "fusion": 0.1}
+
+
+def test_long_talks_list_the_strongest_attention(result: VideoResult) -> None:
+    n = 100
+    weights = np.full((n, n), 0.001, np.float32)
+    weights[0, 7:37] = np.linspace(0.01, 0.3, 30)
+    weights[1] = 0.00001
+    attention = {"text-visual/N1": weights}
+    document = to_json(replace(result, prediction=replace(result.prediction, attention=attention)))
+    first, second, third, *_ = document["attention"]["text-visual/N1"]
+    assert [index for index, _ in first] == list(range(36, 16, -1))
+    assert first[0] == [36, 0.3]
+    assert second == []
+    assert third == [[index, 0.001] for index in range(20)]
 
 
 def test_a_modality_the_model_does_not_use_says_so(empty: VideoResult) -> None:
