@@ -1,0 +1,72 @@
+"""A talking video of any length for the benchmarks: the sample in a loop, like a 720p webcam."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import ffmpeg
+import srt
+
+from affect_pipe.pipeline.ffmpeg import ffmpeg_binary
+from affect_pipe.pipeline.media import probe
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "talking.mp4"
+WIDTH_PX, HEIGHT_PX, RATE_HZ = 1280, 720, 30
+
+
+def make_talking_video(
+    path: Path, seconds: float, *, bit_rate: str = "2M", preset: str = "veryfast"
+) -> tuple[Path, Path]:
+    """Write a 1280 x 720, 30 frames/s H.264 and AAC video and its subtitles beside it.
+
+    The sample stands in the middle over a blurred copy of itself, with a little noise, so that the
+    stream costs about what a webcam's does to decode.
+
+    Returns
+    -------
+    tuple of (Path, Path)
+        The video and the .srt file.
+    """
+    media = probe(SAMPLE)
+    looped = ffmpeg.input(str(SAMPLE), stream_loop=-1)
+    copies = looped.video.filter("fps", RATE_HZ).split()
+    behind = copies[0].filter("scale", WIDTH_PX, WIDTH_PX).filter("boxblur", 20)
+    behind = behind.filter("crop", WIDTH_PX, HEIGHT_PX)
+    picture = behind.overlay(
+        copies[1].filter("scale", HEIGHT_PX, HEIGHT_PX), x=(WIDTH_PX - HEIGHT_PX) // 2, y=0
+    )
+    picture = picture.filter("noise", alls=3, allf="t", all_seed=1)
+    output = ffmpeg.output(
+        picture,
+        looped.audio,
+        f"file:{path}",
+        t=seconds,
+        vcodec="libx264",
+        preset=preset,
+        video_bitrate=bit_rate,
+        pix_fmt="yuv420p",
+        acodec="aac",
+        audio_bitrate="96k",
+        ar=44100,
+        loglevel="error",
+    )
+    output.run(cmd=ffmpeg_binary(), overwrite_output=True)
+    subtitles = path.with_suffix(".srt")
+    cues = _repeated(SAMPLE.with_suffix(".srt"), media.duration_s, seconds)
+    subtitles.write_text(srt.compose(cues), encoding="utf-8")
+    return path, subtitles
+
+
+def _repeated(path: Path, period_s: float, seconds: float) -> list[srt.Subtitle]:
+    """Repeat the sample's subtitles for as long as the whole of one fits."""
+    once = list(srt.parse(path.read_text(encoding="utf-8")))
+    cues = []
+    for round_ in range(int(seconds / period_s) + 1):
+        shift = timedelta(seconds=round_ * period_s)
+        cues += [
+            srt.Subtitle(0, cue.start + shift, cue.end + shift, cue.content)
+            for cue in once
+            if (cue.end + shift).total_seconds() <= seconds
+        ]
+    return [srt.Subtitle(i, c.start, c.end, c.content) for i, c in enumerate(cues, start=1)]
