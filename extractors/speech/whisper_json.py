@@ -67,7 +67,7 @@ def read_whisper_json(text: str, path: Path) -> CueFile:
     cues: list[Cue] = []
     for i, segment in enumerate(data["segments"]):
         try:
-            cues += _segment_cues(segment, words_beside)
+            cues += whisper_cues(segment, words_beside)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise TranscriptError(
                 f"{path}: segment {i} is malformed ({type(error).__name__}: {error}); "
@@ -101,7 +101,21 @@ def _is_whisperx(data: dict[str, Any]) -> bool:
     return any(isinstance(word, dict) and "score" in word for word in words)
 
 
-def _segment_cues(segment: dict[str, Any], words_beside: list[Any]) -> list[Cue]:
+def whisper_cues(segment: dict[str, Any], words_beside: Iterable[Any] = ()) -> list[Cue]:
+    """Return one segment of Whisper's as a cue per speaker; none if it holds no speech.
+
+    Parameters
+    ----------
+    segment : dict
+        ``start``, ``end``, ``text`` and, maybe, ``words`` and ``speaker``.
+    words_beside : iterable of dict
+        Timed words to pick from by time where the segment has no ``words``.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError, AttributeError
+        If the segment is malformed.
+    """
     start_s, end_s = _finite(segment["start"], "start"), _finite(segment["end"], "end")
     whole = without_sounds(plain(_text(segment.get("text", ""))))
     speaker = _speaker(segment)

@@ -1,0 +1,100 @@
+"""Which recogniser gives the words: by name, or the best there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from affect_pipe.extractors.speech.transcript import TranscriptFile, find_transcript
+from affect_pipe.extractors.speech.whisper_weights import (
+    DEFAULT_SIZE,
+    verified_weights,
+    weights_available,
+)
+from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.interfaces import SpeechRecogniser
+
+NAMES = ("auto", "transcript", "whisper[:size or path]", "pocketsphinx")
+
+
+def choose(
+    asr: str,
+    *,
+    media_path: Path,
+    transcript: Path | None = None,
+    language: str | None = None,
+    allow_download: bool = True,
+) -> SpeechRecogniser:
+    """Return the recogniser that ``asr`` names, ready to say what it is.
+
+    Parameters
+    ----------
+    asr : str
+        ``auto``: a transcript, given or beside the media; else Whisper, if its weights are here
+        or can be fetched; else PocketSphinx, which warns that it mishears.
+        ``transcript``, ``whisper``, ``whisper:SIZE``, ``whisper:PATH`` and ``pocketsphinx``
+        name one.
+    media_path : Path
+        The media file, whose neighbours may hold its transcript.
+    transcript : Path, optional
+        A transcript file.
+    language : str, optional
+        What is spoken; only Whisper can be told.
+    allow_download : bool
+        Whether Whisper's weights may be fetched.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown, or asks for a transcript where there is none.
+    TranscriptError
+        If the transcript cannot be opened.
+    MissingWeightsError
+        If only Whisper knows the language and its weights cannot be had.
+    """
+    name, _, detail = asr.partition(":")
+    if name not in ("auto", "transcript", "whisper", "pocketsphinx") or (
+        detail and name != "whisper"
+    ):
+        raise UsageError(f"unknown recogniser {asr!r}: known are {', '.join(NAMES)}.")
+    if transcript is not None and name in ("whisper", "pocketsphinx"):
+        raise UsageError(
+            f"--transcript {transcript} and --asr {asr} contradict each other: give one of them."
+        )
+    if name == "whisper":
+        return _whisper(detail or DEFAULT_SIZE, language, allow_download)
+    if name == "pocketsphinx":
+        return _pocketsphinx(language, note=None)
+    path = transcript or find_transcript(media_path)
+    if path is not None:
+        return TranscriptFile(path)
+    if name == "transcript":
+        raise UsageError(
+            f"there is no transcript beside {media_path}: name one with --transcript, put "
+            f"{media_path.stem}.srt (or .vtt, .json, .txt) there, or use --asr auto."
+        )
+    return _best_for_audio(language, allow_download)
+
+
+def _whisper(model: str, language: str | None, allow_download: bool) -> SpeechRecogniser:
+    from affect_pipe.extractors.speech.whisper_asr import Whisper
+
+    return Whisper(model, language=language, allow_download=allow_download)
+
+
+def _pocketsphinx(language: str | None, note: str | None) -> SpeechRecogniser:
+    from affect_pipe.extractors.speech.pocketsphinx_asr import PocketSphinx
+
+    return PocketSphinx(language=language, note=note)
+
+
+def _best_for_audio(language: str | None, allow_download: bool) -> SpeechRecogniser:
+    if weights_available(DEFAULT_SIZE) is None:
+        try:
+            verified_weights(DEFAULT_SIZE, allow_download=allow_download)
+        except MissingWeightsError as error:
+            try:
+                return _pocketsphinx(language, note=f"Whisper could not be used: {error}")
+            except UsageError:
+                # Only Whisper knows this language: its absence is the real trouble.
+                raise error from None
+    return _whisper(DEFAULT_SIZE, language, allow_download)

@@ -1,0 +1,254 @@
+"""Words by openai-whisper.
+
+Radford et al. (2022), "Robust Speech Recognition via Large-Scale Weak Supervision".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import pickle
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affect_pipe.extractors.speech.whisper_json import whisper_cues
+from affect_pipe.extractors.speech.whisper_weights import (
+    DEFAULT_SIZE,
+    SIZES,
+    check_size,
+    verified_weights,
+    weights_available,
+)
+from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.interfaces import Source
+from affect_pipe.pipeline.optional import require
+from affect_pipe.pipeline.records import Audio, Interval, Segment, StageSpec, Transcript
+from affect_pipe.pipeline.timebase import slice_audio
+
+__all__ = ["DEFAULT_SIZE", "Whisper", "weights_available"]
+
+VERSION = "1"
+# Upstream's thresholds (whisper/transcribe.py), applied once more to what is left after its last
+# temperature: it then keeps the segment, we do not.
+_MAX_COMPRESSION_RATIO = 2.4
+_MIN_LOG_PROBABILITY = -1.0
+_MAX_NO_SPEECH = 0.6
+_SILENCE_S = 2.0
+# Long audio goes through in stretches, so that memory does not grow with length.
+_STRETCH_S = 600.0
+_MARGIN_S = 0.5
+
+
+class Whisper:
+    """Speech recognition by openai-whisper.
+
+    Parameters
+    ----------
+    model : str
+        A size (``tiny`` ... ``large``, ``turbo``; ``.en`` for English alone) or the path of a
+        checkpoint in the package's format.
+    language : str, optional
+        Code ("de") or English name ("german"); detected when None.
+    device : str, optional
+        Where to compute; a GPU when there is one.
+    allow_download : bool
+        Whether missing weights may be fetched.
+
+    Raises
+    ------
+    UsageError
+        If the model is neither a size nor a path.
+    """
+
+    def __init__(
+        self,
+        model: str = DEFAULT_SIZE,
+        *,
+        language: str | None = None,
+        device: str | None = None,
+        allow_download: bool = True,
+    ) -> None:
+        check_size(model)
+        self._size = model
+        self._language = language
+        self._device = device
+        self._allow_download = allow_download
+
+    def spec(self) -> StageSpec:
+        """Name the model; published sizes are told by name, other files by their digest."""
+        official = self._size in SIZES
+        return StageSpec(
+            stage="speech",
+            extractor="whisper",
+            version=f"{VERSION}+openai-whisper-{version('openai-whisper')}",
+            settings={"language": self._language},
+            model_id=f"whisper-{Path(SIZES[self._size]).stem}" if official else "whisper-file",
+            weights_digest="" if official else self._file_digest,
+        )
+
+    @cached_property
+    def _file_digest(self) -> str:
+        path = verified_weights(self._size)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+
+    @property
+    def _model(self) -> Any:
+        path = verified_weights(self._size, allow_download=self._allow_download)
+        return load_model(path, self._device)
+
+    def transcribe(self, source: Source) -> Transcript:
+        """Return the words of a video, with their times and probabilities.
+
+        Raises
+        ------
+        MissingWeightsError
+            If the weights are neither here nor within reach, or are no Whisper weights.
+        UsageError
+            If the language is unknown to Whisper.
+        """
+        name = Path(self._size).name
+        audio = source.audio
+        if audio is None or not source.voice_activity:
+            missing = "there is no audio" if audio is None else "nobody speaks"
+            return Transcript((), "whisper", name, warnings=(f"{missing}: no words recognised.",))
+        language = _language_code(self._language)
+        segments: list[Segment] = []
+        notes: list[str] = []
+        model = self._model
+        for stretch in _stretches(source.voice_activity):
+            found = _decode(model, audio, stretch, language)
+            language = language or found["language"]
+            kept, dropped = _trustworthy(found["segments"], stretch.start_s, source.voice_activity)
+            notes += dropped
+            segments += kept
+        return Transcript(
+            segments=tuple(segments),
+            source="whisper",
+            model=name,
+            language=language,
+            word_times="measured",
+            warnings=tuple(_counted(notes)),
+        )
+
+
+# Videos of one run are recognised one after another with the same model.
+@lru_cache(maxsize=1)
+def load_model(path: Path, device: str | None = None) -> Any:
+    """Load a checkpoint in the format of the whisper package (tensors alone, no code).
+
+    Raises
+    ------
+    MissingWeightsError
+        If the file is no Whisper checkpoint.
+    """
+    whisper = require("whisper", feature="speech recognition with Whisper")
+    try:
+        # load_model of this package version passes weights_only=True to torch.load.
+        model = whisper.load_model(str(path), device=device)
+    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError, OSError) as error:
+        raise MissingWeightsError(
+            f"{path} is no readable Whisper checkpoint ({type(error).__name__}): expected a .pt "
+            "file of the whisper package; download it again."
+        ) from error
+    heads = whisper._ALIGNMENT_HEADS.get(path.stem)
+    if heads is not None:
+        # Somebody's own model under a published name keeps upstream's default, its last layers.
+        with contextlib.suppress(RuntimeError):
+            model.set_alignment_heads(heads)
+    return model
+
+
+def _language_code(language: str | None) -> str | None:
+    if language is None:
+        return None
+    tokenizer = require("whisper.tokenizer", feature="speech recognition with Whisper")
+    code = str(tokenizer.TO_LANGUAGE_CODE.get(language.lower(), language.lower()))
+    if code not in tokenizer.LANGUAGES:
+        raise UsageError(
+            f"unknown language {language!r}: Whisper knows "
+            f"{', '.join(sorted(tokenizer.LANGUAGES))}."
+        )
+    return code
+
+
+def _stretches(voice_activity: Sequence[Interval]) -> Iterator[Interval]:
+    """Group speech into stretches of bounded length, cut in silence."""
+    start_s, end_s = voice_activity[0].start_s, voice_activity[0].end_s
+    for interval in voice_activity[1:]:
+        if interval.end_s - start_s > _STRETCH_S:
+            yield Interval(max(0.0, start_s - _MARGIN_S), end_s + _MARGIN_S)
+            start_s = interval.start_s
+        end_s = interval.end_s
+    yield Interval(max(0.0, start_s - _MARGIN_S), end_s + _MARGIN_S)
+
+
+def _decode(model: Any, audio: Audio, stretch: Interval, language: str | None) -> dict[str, Any]:
+    torch = require("torch", feature="speech recognition with Whisper")
+    # A copy: the decoded audio may be a read-only map of a file.
+    samples = np.array(slice_audio(audio, stretch.start_s, stretch.end_s), dtype=np.float32)
+    on_gpu = model.device.type == "cuda"
+    with torch.random.fork_rng(devices=[model.device] if on_gpu else []), warnings.catch_warnings():
+        # Whisper samples when it is unsure: the same samples every time.
+        torch.manual_seed(0)
+        warnings.filterwarnings("ignore", message="Failed to launch Triton kernels")
+        warnings.filterwarnings("ignore", message="Performing inference on CPU")
+        found: dict[str, Any] = model.transcribe(
+            samples,
+            word_timestamps=True,
+            language=language if model.is_multilingual else "en",
+            fp16=on_gpu,
+            # A slip then stays in its window instead of being repeated through the rest.
+            condition_on_previous_text=False,
+            hallucination_silence_threshold=_SILENCE_S,
+        )
+    return found
+
+
+def _trustworthy(
+    segments: Sequence[dict[str, Any]], offset_s: float, voice_activity: Sequence[Interval]
+) -> tuple[list[Segment], list[str]]:
+    """Drop what Whisper makes up in silence or repeats without end."""
+    kept: list[Segment] = []
+    dropped: list[str] = []
+    for segment in segments:
+        for cue in whisper_cues(segment):
+            words = tuple(
+                replace(word, start_s=offset_s + word.start_s, end_s=offset_s + word.end_s)
+                for word in cue.words
+            )
+            if not words:
+                continue
+            start_s, end_s = words[0].start_s, max(word.end_s for word in words)
+            why = _suspect(segment) or (
+                None
+                if any(start_s < v.end_s and v.start_s < end_s for v in voice_activity)
+                else "fell where nobody speaks"
+            )
+            if why:
+                dropped.append(why)
+            else:
+                kept.append(Segment(start_s, end_s, cue.text, words))
+    return kept, dropped
+
+
+def _suspect(segment: dict[str, Any]) -> str | None:
+    if segment["compression_ratio"] > _MAX_COMPRESSION_RATIO:
+        return "repeated itself"
+    unsure = segment["avg_logprob"] < _MIN_LOG_PROBABILITY
+    if unsure and segment["no_speech_prob"] > _MAX_NO_SPEECH:
+        return "was probably no speech"
+    return None
+
+
+def _counted(reasons: Sequence[str]) -> Iterator[str]:
+    for why in sorted(set(reasons)):
+        count = reasons.count(why)
+        yield f"Whisper: text of {count} segment{'s' * (count > 1)} left out, it {why}."

@@ -1,0 +1,130 @@
+"""Where Whisper's weights are, whether they are sound, and how they get here. Imports no torch."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.optional import require
+
+DEFAULT_SIZE = "base"
+#: Sizes and the file each is kept in.
+SIZES = {
+    **{
+        name: f"{name}.pt"
+        for base in ("tiny", "base", "small", "medium")
+        for name in (base, f"{base}.en")
+    },
+    **{name: f"{name}.pt" for name in ("large-v1", "large-v2", "large-v3", "large-v3-turbo")},
+    "large": "large-v3.pt",
+    "turbo": "large-v3-turbo.pt",
+}
+# Where the package downloads from; named here so that asking it needs no import of torch.
+_HOST = "openaipublic.azureedge.net"
+_CONNECT_S = 3.0
+_STALL_S = 30.0
+
+
+def cache_folder() -> Path:
+    """Return the folder in which the whisper package keeps its weights."""
+    default = Path.home() / ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME", default)) / "whisper"
+
+
+def weights_available(size: str) -> Path | None:
+    """Return the weights file of ``size`` (a size or a path) if it is on this machine.
+
+    Only looks whether the file is there; its digest is checked when it is loaded.
+    """
+    path = cache_folder() / SIZES[size] if size in SIZES else Path(size).expanduser()
+    return path if path.is_file() and path.stat().st_size > 0 else None
+
+
+def check_size(size: str) -> None:
+    """Refuse what is neither a size nor a path.
+
+    Raises
+    ------
+    UsageError
+        Lists the sizes.
+    """
+    if size not in SIZES and not (size.endswith(".pt") or Path(size).expanduser().exists()):
+        raise UsageError(
+            f"unknown Whisper model {size!r}: known sizes are {', '.join(SIZES)}, "
+            "or give the path of a .pt file."
+        )
+
+
+def verified_weights(size: str, *, allow_download: bool = True) -> Path:
+    """Return a sound weights file for ``size``, downloading it if need be.
+
+    Parameters
+    ----------
+    size : str
+        A size, or the path of a checkpoint file, which is taken as it is.
+    allow_download : bool
+        Whether the network may be used.
+
+    Raises
+    ------
+    MissingWeightsError
+        If there is no such file, or it is damaged, and it cannot be downloaded.
+    """
+    path = weights_available(size)
+    if size not in SIZES:
+        if path is None:
+            raise MissingWeightsError(
+                f"There are no Whisper weights at {Path(size).expanduser()}: "
+                f"give the path of a .pt file or one of the sizes {', '.join(SIZES)}."
+            )
+        return path
+    if path is not None and _sha256(path) == _url(size).split("/")[-2]:
+        return path
+    state = "are damaged (their SHA-256 is not the published one)" if path else "are not there"
+    if not allow_download:
+        raise MissingWeightsError(_how_to_get(size, state, "downloading is switched off"))
+    return _download(size, state)
+
+
+def _url(size: str) -> str:
+    whisper = require("whisper", feature="speech recognition with Whisper")
+    return str(whisper._MODELS[size])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(size: str, state: str) -> Path:
+    """Fetch through the whisper package, which checks the digest, once the host answers."""
+    before = socket.getdefaulttimeout()
+    try:
+        # Asked first, and briefly: without a network this fails before the slow import.
+        with contextlib.suppress(urllib.error.HTTPError):
+            request = urllib.request.Request(f"https://{_HOST}/", method="HEAD")
+            urllib.request.urlopen(request, timeout=_CONNECT_S).close()
+        url = _url(size)
+        # The package's own request has no timeout: a stalled line would hang for ever.
+        socket.setdefaulttimeout(_STALL_S)
+        whisper = require("whisper", feature="speech recognition with Whisper")
+        return Path(whisper._download(url, str(cache_folder()), False))
+    except (OSError, RuntimeError) as error:
+        why = f"{_HOST} cannot be reached ({getattr(error, 'reason', None) or error})"
+        raise MissingWeightsError(_how_to_get(size, state, why)) from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _how_to_get(size: str, state: str, why: str) -> str:
+    name = SIZES[size]
+    return (
+        f"Whisper's weights {cache_folder() / name} {state} and {why}: run once on a machine with "
+        f"network, or copy {name} from one to that path, or pass --asr whisper:/path/{name}."
+    )
