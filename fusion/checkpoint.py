@@ -53,6 +53,7 @@ class FeatureSpecSettings(Settings):
     settings: dict[str, Any] = Field(default={})
     model_id: str = ""
     weights_digest: str = ""
+    backend: str = ""
 
     @classmethod
     def of(cls, spec: FeatureSpec) -> FeatureSpecSettings:

@@ -117,6 +117,17 @@ class CheckpointPredictor:
                     "the checkpoint names, or choose a checkpoint trained on these."
                 )
 
+    def warnings(self, features: VideoFeatures) -> tuple[str, ...]:
+        """Say where the features are of the right kind but from other weights than in training."""
+        expected = {spec.modality: spec for spec in self.feature_specs()}
+        return tuple(
+            f"{block.spec.name}: the weights of {block.spec.model_id!r} here are not those the "
+            f"checkpoint {self._config.name!r} was trained on; predictions may differ slightly"
+            for modality, block in features.blocks.items()
+            if modality in expected
+            and block.spec.weights_digest != expected[modality].weights_digest
+        )
+
     def _run(self, dialogue: Dialogue) -> tuple[dict[TaskName, FloatArray], dict[str, FloatArray]]:
         import torch
 
@@ -143,13 +154,17 @@ _TASKS_NEEDED: tuple[TaskName, ...] = (
 )
 
 
+# What `FeatureSpec.compatible_with` leaves out of the comparison.
+_NOT_IN_THE_CONTRACT = ("weights_digest", "backend")
+
+
 def describe_difference(expected: FeatureSpec, found: FeatureSpec) -> str:
     """Put two specs side by side: their names, and each field that differs."""
     left, right = asdict(expected), asdict(found)
     lines = [
         f"{name} {_short(left[name])} against {_short(right[name])}"
         for name in left
-        if name != "weights_digest" and left[name] != right[name]
+        if name not in _NOT_IN_THE_CONTRACT and left[name] != right[name]
     ]
     return f"{expected!r} in the checkpoint, {found!r} here; " + "; ".join(lines)
 

@@ -62,8 +62,7 @@ def attend(X, Y, x_present, y_present):
         total = sum(np.exp(matching[j]) for j in context)
         for j in context:
             N[i, j] = np.exp(matching[j]) / total
-        O = sum(N[i, j] * Y[j] for j in context)
-        A[i] = O * X[i]
+        A[i] = sum(N[i, j] * Y[j] for j in context) * X[i]
     return N, A
 
 
