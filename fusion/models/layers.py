@@ -65,7 +65,7 @@ class MaskedBiGRU(nn.Module):
         rows = counts > 0
         if not bool(rows.any()):
             return out
-        here, lengths = present[rows], counts[rows]
+        lengths = counts[rows]
         front = torch.arange(int(lengths.max()), device=values.device) < lengths[:, None]
         gathered = values.new_zeros(*front.shape, values.shape[2])
         # Boolean selection and assignment walk in the same order: sequence, then position.
@@ -74,6 +74,5 @@ class MaskedBiGRU(nn.Module):
             gathered, lengths.cpu(), batch_first=True, enforce_sorted=False
         )
         states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True)
-        assert int(here.sum()) == int(front.sum())
         out[present] = states[front]
         return out

@@ -85,7 +85,7 @@ def fitted(model, normaliser):
 
 
 def test_it_learns_all_four_tasks(fitted):
-    net, outcome, held_out, norm = fitted(epochs=14, batch_size=4, final_learning_rate=1e-3)
+    net, outcome, held_out, norm = fitted(epochs=24, batch_size=4, final_learning_rate=1e-3)
     scores = evaluate(net, held_out, norm)
     assert set(scores) == set(TASK_NAMES)
     assert scores["sentiment_class"]["accuracy"] > 0.9
