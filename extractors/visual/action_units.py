@@ -233,7 +233,7 @@ RANGES: tuple[tuple[float, float], ...] = (
 
 
 def raw_measures(shapes: FloatArray) -> FloatArray:
-    """The measures themselves, float32 [n, 20], of normalised faces float [n, 478, 3]."""
+    """Return the measures themselves, float32 [n, 20], of normalised faces float [n, 478, 3]."""
     return np.stack([measure(shapes) for measure in MEASURES], axis=1).astype(np.float32)
 
 

@@ -98,7 +98,7 @@ def mirror(landmarks: FloatArray, index: Index) -> FloatArray:
 
 
 def mirror_index(face: FloatArray) -> Index:
-    """Which landmark is which one's mirror image, int64 [478], from a nearly symmetric frontal face.
+    """Pair the landmarks of a nearly symmetric frontal face: each one's mirror image, int64 [478].
 
     The pairing is the assignment of least squared distance between the face and its reflection.
     """

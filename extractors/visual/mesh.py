@@ -152,7 +152,9 @@ class FaceLandmarker:
             self._graph = base.SolutionBase(
                 graph_config=graph,
                 side_inputs={"with_attention": True},
-                calculator_params={"facelandmarkcpu__ThresholdingCalculator.threshold": min_presence},
+                calculator_params={
+                    "facelandmarkcpu__ThresholdingCalculator.threshold": min_presence
+                },
                 outputs=["landmarks"],
             )
             self.place(np.zeros((64, 64, 3), np.uint8), Region(32, 32, 64))

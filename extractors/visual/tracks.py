@@ -1,0 +1,120 @@
+"""Which faces in successive frames are the same face.
+
+Association by where a face should be: its last box moved on at its last speed, matched to the new
+boxes for the greatest total overlap. No appearance is compared, so a person who leaves and comes
+back elsewhere is a new track.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from affect_pipe.pipeline.records import FloatArray
+
+# Matches that overlap less than this are no matches.
+MIN_OVERLAP = 0.2
+# A face that turns away or is covered for a moment keeps its track.
+MAX_GAP_S = 1.0
+# A face seen in fewer frames is a false alarm.
+MIN_ROWS = 3
+# How much of the newest speed enters the running one: boxes jitter by a pixel or two.
+SPEED_GAIN = 0.5
+
+Times = npt.NDArray[np.float64]
+TrackIds = npt.NDArray[np.int32]
+
+
+def overlap(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Intersection over union float32 [n, m] of boxes [n, 4] and [m, 4] (x0, y0, x1, y1)."""
+    a, b = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
+    size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.prod(np.maximum(size, 0), axis=-1)
+    areas = [np.prod(np.maximum(box[..., 2:] - box[..., :2], 0), axis=-1) for box in (a, b)]
+    return np.asarray(shared / np.maximum(areas[0] + areas[1] - shared, 1e-12), np.float32)
+
+
+@dataclass
+class _Track:
+    number: int
+    box: npt.NDArray[np.float64]
+    time_s: float
+    speed: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
+
+    def expected(self, time_s: float) -> npt.NDArray[np.float64]:
+        return self.box + self.speed * (time_s - self.time_s)
+
+    def move(self, box: npt.NDArray[np.float64], time_s: float) -> None:
+        newest = (box - self.box) / max(time_s - self.time_s, 1e-6)
+        self.speed = (1 - SPEED_GAIN) * self.speed + SPEED_GAIN * newest
+        self.box, self.time_s = box, time_s
+
+
+def link_tracks(time_s: Times, boxes: FloatArray) -> TrackIds:
+    """Give every face a track number.
+
+    Parameters
+    ----------
+    time_s : float64 [n]
+        Frame time of each face, ascending; faces of one frame share it.
+    boxes : float [n, 4]
+        x0, y0, x1, y1 in any unit.
+
+    Returns
+    -------
+    int32 [n]
+        Track numbers from 0 in order of first appearance; -1 for faces of tracks too short to keep.
+    """
+    numbers = np.full(len(time_s), -1, np.int32)
+    active: list[_Track] = []
+    n_tracks = 0
+    places = np.asarray(boxes, np.float64)
+    for rows in _by_frame(time_s):
+        now = float(time_s[rows[0]])
+        active = [track for track in active if now - track.time_s <= MAX_GAP_S]
+        taken = _match(active, places[rows], now)
+        for k, row in enumerate(rows):
+            if k in taken:
+                track = taken[k]
+                track.move(places[row], now)
+            else:
+                track = _Track(n_tracks, places[row], now)
+                active.append(track)
+                n_tracks += 1
+            numbers[row] = track.number
+    return _without_short(numbers, n_tracks)
+
+
+def _by_frame(time_s: Times) -> list[npt.NDArray[np.int64]]:
+    if len(time_s) == 0:
+        return []
+    cuts = np.flatnonzero(np.diff(time_s) != 0) + 1
+    return np.split(np.arange(len(time_s)), cuts)
+
+
+def _match(active: list[_Track], boxes: npt.NDArray[np.float64], now: float) -> dict[int, _Track]:
+    """Track of each box that has one, by its position in ``boxes``."""
+    if not active:
+        return {}
+    from scipy.optimize import linear_sum_assignment
+
+    expected = np.array([track.expected(now) for track in active])
+    last = np.array([track.box for track in active])
+    # A face that stops dead is where it was, not where its speed would have it.
+    shared = np.maximum(overlap(boxes, expected), overlap(boxes, last))
+    rows, columns = linear_sum_assignment(-shared)
+    return {
+        int(row): active[column]
+        for row, column in zip(rows, columns, strict=True)
+        if shared[row, column] >= MIN_OVERLAP
+    }
+
+
+def _without_short(numbers: TrackIds, n_tracks: int) -> TrackIds:
+    counts = np.bincount(numbers, minlength=n_tracks) if len(numbers) else np.zeros(0, np.int64)
+    renumbered = np.full(n_tracks, -1, np.int32)
+    long_enough = np.flatnonzero(counts >= MIN_ROWS)
+    renumbered[long_enough] = np.arange(len(long_enough), dtype=np.int32)
+    return renumbered[numbers] if len(numbers) else numbers
