@@ -34,6 +34,10 @@ TASK_WIDTHS: dict[TaskName, int] = {
 PAPER_THRESHOLDS: dict[str, float] = {"f1": 0.4, "w_acc": 0.2}
 
 
+# Far above any use; a checkpoint from elsewhere shall not ask for all the memory there is.
+MAX_WIDTH = 4096
+
+
 class Settings(BaseModel):
     """Frozen settings that refuse unknown keys."""
 
@@ -48,10 +52,10 @@ class CimSettings(Settings):
     """
 
     gru_width: int = Field(
-        default=200, gt=0, description="Hidden units of the GRU, each direction."
+        default=200, gt=0, le=MAX_WIDTH, description="Hidden units of the GRU, each direction."
     )
     dense_width: int = Field(
-        default=100, gt=0, description="Width of the dense layer after the GRU."
+        default=100, gt=0, le=MAX_WIDTH, description="Width of the dense layer after the GRU."
     )
     input_dropout: float = Field(
         default=0.3,
@@ -68,6 +72,7 @@ class CimSettings(Settings):
     skip_width: int = Field(
         default=0,
         ge=0,
+        le=MAX_WIDTH,
         description="Width of a context-free ReLU projection of each raw vector, appended to the "
         "representation; 0 for none (not the paper's).",
     )
@@ -76,7 +81,9 @@ class CimSettings(Settings):
 class HeadSettings(Settings):
     """Between the shared representation and a task's output layer; the paper has nothing there."""
 
-    hidden_width: int = Field(default=0, ge=0, description="Width of a ReLU layer; 0 for none.")
+    hidden_width: int = Field(
+        default=0, ge=0, le=MAX_WIDTH, description="Width of a ReLU layer; 0 for none."
+    )
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="Dropout on the output layer's input."
     )

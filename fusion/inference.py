@@ -17,18 +17,30 @@ from affect_pipe.pipeline.records import FloatArray
 
 
 @contextmanager
-def deterministic(threads: int | None = None) -> Iterator[None]:
-    """Deterministic kernels, and a fixed number of CPU threads if one is given, for a while."""
-    was_deterministic = torch.are_deterministic_algorithms_enabled()
-    was_threads = torch.get_num_threads()
-    torch.use_deterministic_algorithms(True)
-    if threads is not None:
-        torch.set_num_threads(threads)
+def fixed_threads(threads: int) -> Iterator[None]:
+    """Use so many CPU threads for a while; with one, sums have one order everywhere.
+
+    Enough for prediction, whose CPU kernels are deterministic: `deterministic` costs a second or
+    two of imports inside torch.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(was_deterministic)
-        torch.set_num_threads(was_threads)
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def deterministic(threads: int) -> Iterator[None]:
+    """Deterministic kernels, gradients included, and so many CPU threads for a while."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        with fixed_threads(threads):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def batches(

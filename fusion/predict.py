@@ -132,11 +132,11 @@ class CheckpointPredictor:
         import torch
 
         from affect_pipe.fusion.batch import collate
-        from affect_pipe.fusion.inference import deterministic
+        from affect_pipe.fusion.inference import fixed_threads
 
         loaded = self._checkpoint
         model = loaded.model
-        with deterministic(PREDICTION_THREADS), torch.inference_mode():
+        with fixed_threads(PREDICTION_THREADS), torch.inference_mode():
             outputs = model(collate([dialogue], model.dims, loaded.normaliser))
             values = {
                 name: task.activate(outputs.logits[name])[0].numpy()

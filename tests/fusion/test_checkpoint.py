@@ -233,6 +233,7 @@ def test_damaged_tensors_are_refused(folder):
         ({"backbone": "oracle"}, "Unknown backbone 'oracle'"),
         ({"backbone_settings": {"gru_width": 5, "depth": 3}}, "at 'depth'"),
         ({"backbone_settings": {"gru_width": 6, "dense_width": 4}}, "its config asks for"),
+        ({"backbone_settings": {"gru_width": 10**9}}, "at 'gru_width'"),
     ],
 )
 def test_a_backbone_that_does_not_fit_is_refused(folder, fields, message):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from affect_pipe.fusion import checkpoint
 from affect_pipe.fusion.checkpoint import CheckpointConfig, FeatureSpecSettings
@@ -206,3 +207,13 @@ def test_a_very_long_video(predictor, dialogue):
     prediction = predictor.predict(video_of(dialogue(2000, seed=7)))
     assert len(prediction.utterances) == 2000
     assert prediction.attention["text-visual/N1"].shape == (2000, 2000)
+
+
+def test_predicting_leaves_the_threads_as_they_were(predictor, dialogue):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        predictor.predict(video_of(dialogue(3, seed=8)))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
