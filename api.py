@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.fusion.checkpoint import resolve
-from affect_pipe.fusion.predict import CheckpointPredictor
+from affect_pipe.fusion.predict import CheckpointPredictor, describe_difference
 from affect_pipe.pipeline.cache import Cache, resolve_root
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import CheckpointError
@@ -92,22 +92,6 @@ class Analyzer:
         return replace(result, warnings=(*result.warnings, *self._problems))
 
 
-@dataclass(frozen=True)
-class _Mismatch:
-    """A checkpoint's feature and what this version computes under that name."""
-
-    wanted: FeatureSpec
-    offered: FeatureSpec
-
-    def lines(self) -> str:
-        """Name the fields that differ, side by side."""
-        fields = ("modality", "version", "dim", "columns", "settings", "model_id")
-        pairs = ((f, getattr(self.wanted, f), getattr(self.offered, f)) for f in fields)
-        return "; ".join(
-            f"{field}: checkpoint {_short(a)}, here {_short(b)}" for field, a, b in pairs if a != b
-        )
-
-
 def matching_extractors(specs: Sequence[FeatureSpec]) -> tuple[FeatureExtractor, ...]:
     """Build the extractors a checkpoint was trained on.
 
@@ -122,11 +106,6 @@ def matching_extractors(specs: Sequence[FeatureSpec]) -> tuple[FeatureExtractor,
         if not wanted.compatible_with(offered):
             raise CheckpointError(
                 f"the checkpoint was trained on another {wanted.name} than this version computes "
-                f"({_Mismatch(wanted, offered).lines()}): use a checkpoint made for this version."
+                f"({describe_difference(wanted, offered)}): use a checkpoint made for this version."
             )
     return extractors
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

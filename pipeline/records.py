@@ -6,6 +6,7 @@ half-open ``[start_s, end_s)``. Arrays are float32 and read-only. ``repr`` shows
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,11 @@ def _check_interval(what: str, start_s: float, end_s: float) -> None:
         raise ValueError(
             f"{what} needs finite 0 <= start_s <= end_s, got start_s={start_s}, end_s={end_s}"
         )
+
+
+def _as_json(settings: Mapping[str, Any]) -> Any:
+    """Return settings as they come back from a file: tuples as lists."""
+    return json.loads(json.dumps(settings))
 
 
 @dataclass(frozen=True)
@@ -298,7 +304,7 @@ class FeatureSpec:
             and self.modality == other.modality
             and tuple(self.columns) == tuple(other.columns)
             and self.version == other.version
-            and dict(self.settings) == dict(other.settings)
+            and _as_json(self.settings) == _as_json(other.settings)
             and self.model_id == other.model_id
         )
 

@@ -1,0 +1,91 @@
+"""Speed and memory of ``affect-pipe run``, cold and cached, beside decoding alone.
+
+    python benchmarks/run.py              60 s of 720p: cold, cached, the floor, stage shares
+    python benchmarks/run.py --minutes 30 also a long video, for peak memory
+
+Every run is a fresh process, start-up included, with a cache of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from decode import decode_floor_s
+from media_maker import make_talking_video
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One process: wall seconds, peak resident memory, and the timings it wrote."""
+
+    wall_s: float
+    peak_mib: float
+    timings_s: dict[str, float]
+
+
+def run_once(video: Path, folder: Path) -> Measured:
+    command = [sys.executable, "-m", "affect_pipe.cli", "run", str(video), "--out", str(folder)]
+    environment = {**os.environ, "AFFECT_PIPE_CACHE": str(folder / "cache")}
+    start = time.perf_counter()
+    # wait4 tells the peak memory of this very child.
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    wall_s = time.perf_counter() - start
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed with status {status}")
+    result = json.loads((folder / f"{video.stem}.affect.json").read_text(encoding="utf-8"))
+    return Measured(wall_s, usage.ru_maxrss / 1024, result["timings_s"])
+
+
+def show(name: str, measured: Measured, video_s: float) -> None:
+    print(
+        f"{name:12s}{measured.wall_s:8.2f} s {measured.wall_s / video_s:7.3f} x real time "
+        f"{measured.peak_mib:8.0f} MiB peak"
+    )
+
+
+def show_stages(measured: Measured) -> None:
+    total = measured.timings_s["total"]
+    print(f"\nstages of the cold run (branches overlap; {total:.2f} s of work in all,")
+    print(f"{measured.wall_s - total:.2f} s of start-up, imports and writing around it)")
+    for stage, seconds in sorted(measured.timings_s.items(), key=lambda item: -item[1]):
+        if stage != "total":
+            print(f"  {stage:22s}{seconds:8.2f} s {100 * seconds / total:6.1f} %")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--minutes", type=float, help="also a video this long, for its memory")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        video = folder / "short.mp4"
+        make_talking_video(video, arguments.seconds)
+        cold = run_once(video, folder / "out")
+        cached = run_once(video, folder / "out")
+        floor_s = decode_floor_s(video)
+        show("cold", cold, arguments.seconds)
+        show("cached", cached, arguments.seconds)
+        print(f"{'decoding':12s}{floor_s:8.2f} s")
+        print(f"\nwhole / decoding alone: {cold.wall_s / floor_s:.2f}")
+        show_stages(cold)
+        if arguments.minutes:
+            long = folder / "long.mp4"
+            make_talking_video(long, arguments.minutes * 60)
+            measured = run_once(long, folder / "long-out")
+            print()
+            show(f"{arguments.minutes:g} minutes", measured, arguments.minutes * 60)
+            print(f"more than the short video: {measured.peak_mib - cold.peak_mib:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
