@@ -191,6 +191,7 @@ class _Converter:
         self._pixel_ratio = pixel_ratio
         # One for all frames keeps swscale's tables; each frame's own would rebuild them.
         self._reformatter = VideoReformatter()
+        self._last_turn: tuple[int, Orientation] | None = None
 
     def upright_rgb(self, frame: Any) -> Image:
         width_px, height_px = max(1, round(frame.width * self._pixel_ratio)), frame.height
@@ -198,7 +199,7 @@ class _Converter:
             scale = self._max_side_px / max(width_px, height_px)
             width_px = max(1, round(width_px * scale))
             height_px = max(1, round(height_px * scale))
-        turn = orientation(frame)
+        turn = self._orientation(frame)
         rgb = self._reformatter.reformat(
             frame, width_px, height_px, "rgb24", interpolation="BILINEAR"
         )
@@ -206,3 +207,10 @@ class _Converter:
         if turn.flip_vertically:
             image = image[::-1]
         return np.ascontiguousarray(np.rot90(image, turn.quarter_turns))
+
+    def _orientation(self, frame: Any) -> Orientation:
+        # Looking at a frame's side data ties it into a reference cycle, which keeps its pixels
+        # until the garbage collector runs: hundreds of megabytes. Once a stream is enough.
+        if self._last_turn is None or self._last_turn[0] != frame.rotation:
+            self._last_turn = (frame.rotation, orientation(frame))
+        return self._last_turn[1]

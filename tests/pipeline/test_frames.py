@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
+import av
 import numpy as np
 import pytest
 
@@ -159,6 +161,19 @@ def test_images_stay_valid(make_media):
     # Nothing may overwrite a frame that a consumer still holds in a queue.
     frames = list(iter_frames(probe(make_media("a.mp4", *counting(), "-crf", 10)), 25))
     assert [frame_number(frame.image) for frame in frames] == list(range(N_FRAMES))
+
+
+def test_decoded_frames_are_let_go(make_media):
+    # A reference cycle through PyAV's side data once kept 300 MB of pixels alive.
+    media = probe(make_media("a.mp4", *counting()))
+    gc.collect()
+    gc.disable()
+    try:
+        assert sum(1 for _ in iter_frames(media, 25)) == N_FRAMES
+        alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive < 10
 
 
 def test_damage_in_the_middle_is_passed_over(make_media):
