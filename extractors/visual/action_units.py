@@ -61,7 +61,7 @@ def _mean(shapes: FloatArray, points: Sequence[int]) -> FloatArray:
 
 def _above(shapes: FloatArray, points: Sequence[int], base: Sequence[int]) -> FloatArray:
     """Height [n] of the mean of ``points`` over the mean of ``base``."""
-    return _mean(shapes, base)[:, 1] - _mean(shapes, points)[:, 1]
+    return np.asarray(_mean(shapes, base)[:, 1] - _mean(shapes, points)[:, 1], np.float32)
 
 
 def _width(shapes: FloatArray, right: int, left: int) -> FloatArray:
@@ -81,12 +81,12 @@ def eye_openings(shapes: FloatArray) -> FloatArray:
         gap = np.linalg.norm(shapes[:, list(upper)] - shapes[:, list(lower)], axis=2).mean(axis=1)
         width = np.linalg.norm(shapes[:, outer] - shapes[:, inner], axis=1)
         openings.append(gap / np.maximum(width, 1e-6))
-    return np.stack(openings, axis=1).astype(np.float32)
+    return np.asarray(np.stack(openings, axis=1), np.float32)
 
 
 def mouth_opening(shapes: FloatArray) -> FloatArray:
     """Gap between the inner lips, float32 [n], in outer eye-corner distances."""
-    return np.maximum(_above(shapes, UPPER_LIP_BOTTOM, LOWER_LIP_TOP), 0.0)
+    return np.asarray(np.maximum(_above(shapes, UPPER_LIP_BOTTOM, LOWER_LIP_TOP), 0.0), np.float32)
 
 
 def _lip_red(shapes: FloatArray) -> FloatArray:
@@ -197,7 +197,7 @@ def lip_suck(shapes: FloatArray) -> FloatArray:
 
 def eyes_closed(shapes: FloatArray) -> FloatArray:
     """AU43: the eye aspect ratio, negated."""
-    return -eye_openings(shapes).mean(axis=1)
+    return np.asarray(-eye_openings(shapes).mean(axis=1), np.float32)
 
 
 MEASURES: tuple[Measure, ...] = (
@@ -241,4 +241,4 @@ def action_units(shapes: FloatArray) -> FloatArray:
     """Estimates float32 [n, 20] in [0, 1] of normalised faces float [n, 478, 3]."""
     neutral, strong = np.array(RANGES, np.float32).T
     span = np.where(strong > neutral, strong - neutral, 1.0)
-    return np.clip((raw_measures(shapes) - neutral) / span, 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip((raw_measures(shapes) - neutral) / span, 0.0, 1.0), np.float32)

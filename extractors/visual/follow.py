@@ -192,9 +192,10 @@ class _Rows:
     def add(self, frame: Frame, faces: list[FloatArray]) -> None:
         self._frame_times.append(frame.time_s)
         height, width = frame.image.shape[:2]
+        scale = np.array([width, height, width, height], np.float32)
         for face in faces:
             self._times.append(frame.time_s)
-            self._boxes.append(box_of(face) / np.float32([width, height, width, height]))
+            self._boxes.append(box_of(face) / scale)
             self._waiting.append(face)
         if len(self._waiting) >= BATCH:
             self._describe()

@@ -53,7 +53,7 @@ def utterance_vector(
     parts = [statistic[kind] for kind in functionals if kind in statistic]
     if RATE in functionals and "blink" in described:
         parts.append(np.array([n_blinks(described["blink"]) / max(seen_s, 1e-6)]))
-    return np.concatenate(parts).astype(np.float32)
+    return np.asarray(np.concatenate(parts), np.float32)
 
 
 def n_blinks(openings: FloatArray) -> int:

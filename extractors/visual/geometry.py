@@ -88,13 +88,13 @@ def _angles_deg(rotation: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     yaw = np.arctan2(-back[:, 0], np.hypot(back[:, 1], back[:, 2]))
     pitch = np.arctan2(-back[:, 1], back[:, 2])
     roll = np.arctan2(-rotation[:, 0, 1], rotation[:, 0, 0])
-    return np.degrees(np.stack([yaw, pitch, roll], axis=1))
+    return np.asarray(np.degrees(np.stack([yaw, pitch, roll], axis=1)))
 
 
 def mirror(landmarks: FloatArray, index: Index) -> FloatArray:
     """Faces [n, 478, 3] seen in a mirror: x negated, left and right landmarks exchanged."""
     flipped = np.asarray(landmarks, np.float32)[:, index]
-    return flipped * np.float32([-1, 1, 1])
+    return np.asarray(flipped * np.array([-1, 1, 1], np.float32))
 
 
 def mirror_index(face: FloatArray) -> Index:
@@ -137,7 +137,7 @@ def reference_face(landmarks: FloatArray, n_rounds: int = 8) -> tuple[FloatArray
     index = mirror_index(reference.astype(np.float32))
     for _ in range(n_rounds):
         reference = _unit_eyes((reference + mirror(reference[None], index)[0]) / 2)
-        reference = normalise(landmarks, reference).shapes.mean(axis=0, dtype=np.float64)
+        reference = normalise(landmarks, reference.astype(np.float32)).shapes.mean(axis=0)
     reference = _unit_eyes((reference + mirror(reference[None], index)[0]) / 2)
     return reference.astype(np.float32), index
 

@@ -76,7 +76,7 @@ def region_of(landmarks: FloatArray) -> Region:
 def box_of(landmarks: FloatArray) -> FloatArray:
     """Bounding box float32 [4] (x0, y0, x1, y1) of landmarks float [478, 3]."""
     low, high = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
-    return np.concatenate([low, high]).astype(np.float32)
+    return np.asarray(np.concatenate([low, high]), np.float32)
 
 
 class FaceDetector:
@@ -142,7 +142,7 @@ class FaceLandmarker:
 
     def __init__(self, min_presence: float = 0.5) -> None:
         base = require("mediapipe.python.solution_base", feature="the visual feature facemesh")
-        from google.protobuf import text_format
+        from google.protobuf import text_format  # type: ignore[import-untyped]
         from mediapipe.framework import calculator_pb2
         from mediapipe.framework.formats import rect_pb2
 
@@ -177,7 +177,9 @@ class FaceLandmarker:
             return None
         flat = [v for point in found.landmark for v in (point.x, point.y, point.z)]
         points = np.array(flat, np.float32).reshape(N_LANDMARKS, 3)
-        return points * np.float32([width, height, width]) + np.float32([left, top, 0])
+        size = np.array([width, height, width], np.float32)
+        corner = np.array([left, top, 0], np.float32)
+        return np.asarray(points * size + corner, np.float32)
 
     def close(self) -> None:
         """Free the model."""

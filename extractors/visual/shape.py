@@ -141,4 +141,5 @@ def _principal(
 def _fixed_signs(components: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Each row turned so that its largest entry in size is positive: eigenvectors have no sign."""
     largest = np.abs(components).argmax(axis=1)
-    return components * np.sign(components[np.arange(len(components)), largest])[:, None]
+    signs = np.sign(components[np.arange(len(components)), largest])
+    return np.asarray(components * signs[:, None])

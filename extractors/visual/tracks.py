@@ -8,6 +8,7 @@ back elsewhere is a new track.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,10 @@ SPEED_GAIN = 0.5
 
 Times = npt.NDArray[np.float64]
 TrackIds = npt.NDArray[np.int32]
+Boxes = npt.NDArray[np.floating[Any]]
 
 
-def overlap(first: FloatArray, second: FloatArray) -> FloatArray:
+def overlap(first: Boxes, second: Boxes) -> FloatArray:
     """Intersection over union float32 [n, m] of boxes [n, 4] and [m, 4] (x0, y0, x1, y1)."""
     a, b = np.asarray(first, np.float64)[:, None], np.asarray(second, np.float64)[None]
     size = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
