@@ -25,6 +25,10 @@ _MAX_WORDS_PER_S = 8.0
 _LEAST_KNOWN = 0.5
 # One search holds this much speech; longer text is dealt out over several in proportion.
 _BLOCK_S = 3600.0
+# Where alignment fails, shares are halved down to this many words, which are then spread.
+_SMALLEST_SHARE = 12
+# Beams this wide follow a text with a word or two that were never said, at three times the cost.
+_WIDE = {"beam": 1e-160, "pbeam": 1e-160, "wbeam": 1e-120}
 _FRAMES_PER_S = 100
 # Room that a word outside the dictionary is given between its neighbours, if there is none.
 _SECONDS_PER_CHARACTER = 0.05
@@ -79,7 +83,7 @@ def transcript_from_text(
         regions = list(speech_regions(activity, audio))
         aligned, why = _align(tokens, audio, regions)
         if why:
-            notes.append(f"{path.name} {why}: its words are spread over the speech.")
+            notes.append(f"{path.name} {why}: spread over the speech instead.")
         words = aligned or _spread(tokens, regions)
     return Transcript(
         segments=tuple(_sentences(tokens, words)),
@@ -112,19 +116,32 @@ def _check_rate(tokens: Sequence[_Token], path: Path, speech_s: float) -> None:
 def _align(
     tokens: Sequence[_Token], audio: Audio, regions: Sequence[Interval]
 ) -> tuple[list[Word] | None, str | None]:
-    """Return the words with their times, or None and why not."""
-    decoder = build_decoder(lm=None)
-    keyed = [replace(token, keys=_keys(token.text, decoder.lookup_word)) for token in tokens]
+    """Return the words with their times, or None, and what went wrong."""
+    searches = _Searches(audio)
+    keyed = [replace(token, keys=_keys(token.text, searches.lookup)) for token in tokens]
     known = sum(bool(token.keys) for token in keyed)
     if known < _LEAST_KNOWN * len(keyed):
         return None, f"could not be aligned, only {known} of its {len(keyed)} words are English"
     words: list[Word] = []
-    for block_tokens, block_regions in _blocks(keyed, regions):
-        times = _align_block(decoder, block_tokens, audio, block_regions)
-        if times is None:
-            return None, "could not be aligned to what is said"
-        words += _filled([token.text for token in block_tokens], times, block_regions)
-    return words, None
+    n_spread = 0
+    due = list(reversed(list(_shares(keyed, regions, _n_blocks(regions)))))
+    while due:
+        some, where = due.pop()
+        times = searches.align(some, where)
+        if times is not None:
+            words += _filled([token.text for token in some], times, where)
+            continue
+        # Something here was not said as written: confine the damage to the half that holds it.
+        halves = list(_shares(some, where, 2))
+        if len(halves) == 2 and len(some) > _SMALLEST_SHARE:
+            due += reversed(halves)
+            continue
+        n_spread += len(some)
+        words += _spread(some, where)
+    if n_spread == len(words):
+        return None, "could not be aligned to what is said"
+    part = f"could not be aligned for {n_spread} of its {len(words)} words" if n_spread else None
+    return words, part
 
 
 def _keys(text: str, lookup: Callable[[str], str | None]) -> tuple[str, ...]:
@@ -142,45 +159,73 @@ def _keys(text: str, lookup: Callable[[str], str | None]) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _blocks(
-    tokens: Sequence[_Token], regions: Sequence[Interval]
-) -> Iterator[tuple[Sequence[_Token], list[Interval]]]:
-    """Deal out text to stretches of at most an hour of speech, in proportion to their length."""
-    total_s = sum(region.duration_s for region in regions)
-    n_blocks = int(total_s // _BLOCK_S) + 1
+def _n_blocks(regions: Sequence[Interval]) -> int:
+    return 1 + int(sum(region.duration_s for region in regions) // _BLOCK_S)
+
+
+def _shares(
+    tokens: Sequence[_Token], regions: Sequence[Interval], n_shares: int
+) -> Iterator[tuple[Sequence[_Token], Sequence[Interval]]]:
+    """Deal out text to regions in proportion, cut at sentence ends where they are near."""
     ends_s = list(accumulate(region.duration_s for region in regions))
-    n_characters = list(accumulate(len(token.text) + 1 for token in tokens))
+    lengths = list(accumulate(len(token.text) + 1 for token in tokens))
     first_region = first_token = 0
-    for i in range(1, n_blocks + 1):
-        last_region = bisect_right(ends_s, total_s * i / n_blocks)
-        share = ends_s[max(last_region, 1) - 1] / total_s
-        last_token = bisect_right(n_characters, share * n_characters[-1])
-        if i == n_blocks:
-            last_region, last_token = len(regions), len(tokens)
-        if last_token > first_token and last_region > first_region:
-            yield tokens[first_token:last_token], list(regions[first_region:last_region])
+    for i in range(1, n_shares):
+        last_region = bisect_right(ends_s, ends_s[-1] * i / n_shares)
+        if last_region == first_region:
+            continue
+        expected = bisect_right(lengths, lengths[-1] * ends_s[last_region - 1] / ends_s[-1])
+        near = range(max(first_token + 1, expected - 15), min(len(tokens), expected + 15))
+        ends = [k for k in near if ends_sentence(tokens[k - 1].text, tokens[k].text)]
+        last_token = min(ends, key=lambda k: abs(k - expected)) if ends else expected
+        if first_token < last_token < len(tokens) and last_region < len(regions):
+            yield tokens[first_token:last_token], regions[first_region:last_region]
             first_region, first_token = last_region, last_token
+    yield tokens[first_token:], regions[first_region:]
 
 
-def _align_block(
-    decoder: Any, tokens: Sequence[_Token], audio: Audio, regions: Sequence[Interval]
-) -> list[tuple[float, float] | None] | None:
-    """Return times of each token, None for unknown words; None altogether if the search fails."""
-    keys = [key for token in tokens for key in token.keys]
-    if not keys:
-        return [None] * len(tokens)
+class _Searches:
+    """The narrow search, which is fast, and the wide one for what it cannot follow."""
+
+    def __init__(self, audio: Audio) -> None:
+        self._audio = audio
+        self._narrow = build_decoder(lm=None)
+        self._wide: Any = None
+
+    def lookup(self, word: str) -> str | None:
+        """Return the pronunciation of a word, None if it is not in the dictionary."""
+        phones: str | None = self._narrow.lookup_word(word)
+        return phones
+
+    def align(
+        self, tokens: Sequence[_Token], regions: Sequence[Interval]
+    ) -> list[tuple[float, float] | None] | None:
+        """Return times of each token, None for unknown words; None altogether on failure."""
+        keys = [key for token in tokens for key in token.keys]
+        if not keys:
+            return None
+        samples = b"".join(pcm16(self._audio, region) for region in regions)
+        found = _search(self._narrow, keys, samples)
+        if found is None:
+            if self._wide is None:
+                self._wide = build_decoder(lm=None, **_WIDE)
+            found = _search(self._wide, keys, samples)
+        if found is None:
+            return None
+        clock = _Clock(regions)
+        times: list[tuple[float, float] | None] = []
+        used = 0
+        for token in tokens:
+            own = found[used : used + len(token.keys)]
+            used += len(token.keys)
+            times.append(clock.span(own[0].start_frame, own[-1].end_frame + 1) if own else None)
+        return times
+
+
+def _search(decoder: Any, keys: Sequence[str], samples: bytes) -> list[Any] | None:
     decoder.set_align_text(" ".join(keys))
-    found = run_decoder(decoder, b"".join(pcm16(audio, region) for region in regions))
-    if [item.word.split("(")[0] for item in found] != keys:
-        return None
-    clock = _Clock(regions)
-    times: list[tuple[float, float] | None] = []
-    used = 0
-    for token in tokens:
-        own = found[used : used + len(token.keys)]
-        used += len(token.keys)
-        times.append(clock.span(own[0].start_frame, own[-1].end_frame + 1) if own else None)
-    return times
+    found = run_decoder(decoder, samples)
+    return found if [item.word.split("(")[0] for item in found] == list(keys) else None
 
 
 class _Clock:
@@ -226,8 +271,12 @@ def _filled(
         after = runs[i + 1][2][0] if i + 1 < len(runs) else None
         right_s = after[0] if after else regions[-1].end_s
         needed_s = _SECONDS_PER_CHARACTER * sum(len(text) for text in run)
-        if right_s - left_s >= needed_s:
-            words += spread_words(run, left_s, right_s)
+        room_s, start_s, end_s = max(
+            (min(right_s, r.end_s) - max(left_s, r.start_s), max(left_s, r.start_s), r.end_s)
+            for r in regions
+        )
+        if room_s >= needed_s:
+            words += spread_words(run, start_s, min(right_s, end_s))
             continue
         # Its sound went to the neighbours: share the time from the word before to the next one's
         # middle, as letters go.

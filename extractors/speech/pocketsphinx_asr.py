@@ -53,7 +53,8 @@ class PocketSphinx:
         return StageSpec(
             stage="speech",
             extractor="pocketsphinx",
-            version=f"{VERSION}+pocketsphinx-{version('pocketsphinx')}",
+            version=VERSION,
+            backend=f"pocketsphinx {version('pocketsphinx')}",
             model_id="en-us",
         )
 

@@ -81,7 +81,8 @@ class SileroVAD:
         return StageSpec(
             stage="voice-activity",
             extractor="silero-vad",
-            version=f"{VERSION}+silero-vad-{version('silero-vad')}",
+            version=VERSION,
+            backend=f"silero-vad {version('silero-vad')}",
             settings=dict(self._settings),
             model_id="silero_vad.jit",
             weights_digest=self._weights_digest,

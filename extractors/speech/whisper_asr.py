@@ -87,7 +87,8 @@ class Whisper:
         return StageSpec(
             stage="speech",
             extractor="whisper",
-            version=f"{VERSION}+openai-whisper-{version('openai-whisper')}",
+            version=VERSION,
+            backend=f"openai-whisper {version('openai-whisper')}",
             settings={"language": self._language},
             model_id=f"whisper-{Path(SIZES[self._size]).stem}" if official else "whisper-file",
             weights_digest="" if official else self._file_digest,
