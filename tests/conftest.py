@@ -1,10 +1,16 @@
-"""Where tests find the sample and the optional data, and what they share."""
+"""Where tests find the sample and the optional data, and media made on the fly."""
+
+from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 
+MakeMedia = Callable[..., Path]
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -42,3 +48,27 @@ def sample() -> Path:
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's cache."""
     monkeypatch.setenv("AFFECT_PIPE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Callable[..., None]:
+    """Run ffmpeg with the given arguments."""
+    binary = imageio_ffmpeg.get_ffmpeg_exe()
+
+    def run(*arguments: object) -> None:
+        command = [binary, "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
+        done = subprocess.run([*command, *map(str, arguments)], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+
+    return run
+
+
+@pytest.fixture
+def make_media(tmp_path: Path, ffmpeg: Callable[..., None]) -> MakeMedia:
+    """Make one file: ``make_media("a.mp4", "-f", "lavfi", "-i", ...)`` returns its path."""
+
+    def make(name: str, *arguments: object) -> Path:
+        ffmpeg(*arguments, tmp_path / name)
+        return tmp_path / name
+
+    return make

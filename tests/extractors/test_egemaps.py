@@ -95,7 +95,9 @@ def test_what_cannot_be_described_is_absent_with_a_reason(egemaps):
 @pytest.mark.parametrize("seconds", [0.2, 0.21, 0.3, 0.5])
 def test_the_shortest_utterances_are_finite(egemaps, seconds):
     words = (Word("yes", 0.0, seconds),)
-    block = egemaps.extract(source_of(voice(), [(0, 2)]), [Utterance(0, 0.0, seconds, "yes", words)])
+    block = egemaps.extract(
+        source_of(voice(), [(0, 2)]), [Utterance(0, 0.0, seconds, "yes", words)]
+    )
     assert block.present.all()
 
 
@@ -105,9 +107,7 @@ def test_no_audio_track(egemaps):
 
 
 def test_times_are_on_the_clock_of_the_media(egemaps):
-    late = egemaps.extract(
-        source_of(voice(), [(5, 7)], start_s=5.0), [Utterance(0, 5.0, 7.0, "")]
-    )
+    late = egemaps.extract(source_of(voice(), [(5, 7)], start_s=5.0), [Utterance(0, 5.0, 7.0, "")])
     here = egemaps.extract(source_of(voice(), [(0, 2)]), [Utterance(0, 0.0, 2.0, "")])
     np.testing.assert_array_equal(late.values, here.values)
 
@@ -122,7 +122,9 @@ def test_signal_to_noise_ratio_of_a_known_mixture(true_db):
     samples[RATE_HZ : 3 * RATE_HZ] += speech
     audio, activity = Audio(samples), (Interval(1.0, 3.0),)
     background = level.noise_power(audio, activity)
-    assert level.snr_db(samples[RATE_HZ : 3 * RATE_HZ], background) == pytest.approx(true_db, abs=0.5)
+    assert level.snr_db(samples[RATE_HZ : 3 * RATE_HZ], background) == pytest.approx(
+        true_db, abs=0.5
+    )
 
 
 def test_the_sample_has_a_voice_in_every_sentence(egemaps, sample):

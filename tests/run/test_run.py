@@ -1,0 +1,152 @@
+"""One video through every stage, for real: results, cache, call counts, determinism."""
+
+import json
+import shutil
+from collections import Counter
+
+import jsonschema
+import numpy as np
+import pytest
+
+from affect_pipe.api import Analyzer, RunSettings, analyze
+from affect_pipe.extractors.acoustic.egemaps import EGeMAPS
+from affect_pipe.extractors.speech.voice_activity import SileroVAD
+from affect_pipe.extractors.text.minilm import MiniLM
+from affect_pipe.extractors.visual.follow import FaceTracks
+from affect_pipe.fusion.predict import CheckpointPredictor
+from affect_pipe.pipeline.results.json_result import schema, to_json
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def settings(untrained, cache_dir):
+    return RunSettings(model=str(untrained), cache_dir=str(cache_dir))
+
+
+@pytest.fixture(scope="module")
+def result(clip, settings):
+    return analyze(clip, settings)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How often each back end is asked to compute."""
+    counted = Counter()
+    back_ends = [
+        (FaceTracks, "analyse"),
+        (SileroVAD, "detect"),
+        (MiniLM, "extract"),
+        (EGeMAPS, "extract"),
+        (CheckpointPredictor, "predict"),
+    ]
+    for owner, method in back_ends:
+        original = getattr(owner, method)
+
+        def counting(self, *args, _original=original, _name=f"{owner.__name__}.{method}", **kwargs):
+            counted[_name] += 1
+            return _original(self, *args, **kwargs)
+
+        monkeypatch.setattr(owner, method, counting)
+    return counted
+
+
+def plain(result):
+    """The result as written, but for how long it took."""
+    return {**to_json(result), "timings_s": None}
+
+
+def test_a_talking_video_has_words_voice_and_face(result):
+    assert [u.text for u in result.features.utterances] == [
+        "On Monday I took my old bicycle to the repair shop.",
+        "They fixed it in an hour, and it rides beautifully.",
+    ]
+    for modality in ("text", "acoustic", "visual"):
+        assert result.features.blocks[modality].present.all(), modality
+    assert all(p is not None for p in result.prediction.utterances)
+    assert result.warnings == ()
+
+
+def test_the_result_is_what_the_schema_says(result):
+    jsonschema.validate(json.loads(json.dumps(to_json(result))), schema())
+
+
+def test_attention_rows_are_distributions_over_the_utterances(result):
+    assert result.prediction.attention
+    for weights in result.prediction.attention.values():
+        np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_the_second_run_computes_nothing(clip, settings, result, calls):
+    again = analyze(clip, settings)
+    assert not calls
+    assert plain(again) == plain(result)
+
+
+def test_a_copy_under_another_name_computes_nothing(clip, settings, result, calls, tmp_path):
+    shutil.copy(clip, tmp_path / "same bytes.mp4")
+    shutil.copy(clip.with_suffix(".srt"), tmp_path / "same bytes.srt")
+    analyze(tmp_path / "same bytes.mp4", settings)
+    assert not calls
+
+
+def test_another_recogniser_reruns_no_face_stage(clip, settings, result, calls):
+    heard = analyze(clip, settings.model_copy(update={"asr": "pocketsphinx"}))
+    assert heard.transcript.source == "pocketsphinx"
+    assert any("PocketSphinx" in warning for warning in heard.warnings)
+    assert calls["FaceTracks.analyse"] == 0
+    assert calls["SileroVAD.detect"] == 0
+    assert calls["CheckpointPredictor.predict"] == 1
+
+
+def test_another_checkpoint_reruns_nothing_but_fusion(
+    clip, settings, result, calls, make_checkpoint, tmp_path
+):
+    other = make_checkpoint(tmp_path / "other", seed=1)
+    judged = analyze(clip, settings.model_copy(update={"model": str(other)}))
+    assert calls == {"CheckpointPredictor.predict": 1}
+    assert plain(judged)["utterances"] != plain(result)["utterances"]
+
+
+def test_the_same_input_gives_the_same_bytes(clip, settings, result, tmp_path):
+    fresh = analyze(clip, settings.model_copy(update={"cache_dir": str(tmp_path / "fresh")}))
+    assert json.dumps(plain(fresh)) == json.dumps(plain(result))
+
+
+def test_a_damaged_cache_entry_is_computed_again_and_said(clip, untrained, tmp_path, result):
+    settings = RunSettings(model=str(untrained), cache_dir=str(tmp_path / "damaged"))
+    analyze(clip, settings)
+    for entry in (tmp_path / "damaged").rglob("*.safetensors"):
+        content = bytearray(entry.read_bytes())
+        content[-1] ^= 0xFF
+        entry.write_bytes(content)
+    again = analyze(clip, settings)
+    assert plain(again)["utterances"] == plain(result)["utterances"]
+    assert any("recomputed" in w or "damaged" in w for w in again.warnings)
+
+
+def test_one_analyzer_many_videos(clip, settings, calls, tmp_path):
+    analyzer = Analyzer(settings)
+    first, second = analyzer(clip), analyzer(clip)
+    assert plain(first) == plain(second)
+
+
+def test_events_tell_every_stage(clip, untrained, tmp_path):
+    events = []
+    settings = RunSettings(model=str(untrained), cache_dir=str(tmp_path / "told"))
+    analyze(clip, settings, listener=events.append)
+    finished = {e.stage for e in events if e.state == "computed"}
+    assert finished == {
+        "audio",
+        "face-tracks",
+        "voice-activity",
+        "speech",
+        "features-text",
+        "features-acoustic",
+        "features-visual",
+        "fusion",
+    }
+    assert any(e.stage == "face-tracks" and e.state == "progress" for e in events)
