@@ -49,7 +49,7 @@ class ShapeBasis:
 
     def coefficients(self, shapes: FloatArray) -> FloatArray:
         """Coefficients float32 [n, k], in standard deviations, of normalised faces [n, 478, 3]."""
-        flat = (np.asarray(shapes, np.float32) - self.reference).reshape(len(shapes), -1)
+        flat = (np.asarray(shapes, np.float32) - self.reference).reshape(-1, self.reference.size)
         return np.asarray(flat @ self.components.T / self.deviation, np.float32)
 
     def save(self, folder: Path, provenance: dict[str, object] | None = None) -> None:
