@@ -219,18 +219,26 @@ class StreamDecoder:
 
     def __iter__(self) -> Iterator[Any]:
         """Yield ``av`` frames, to be asked for once."""
-        n_in_a_row = 0
-        while n_in_a_row < _MAX_READ_ERRORS:
+        for packet in self.packets():
+            yield from self._decode(packet)
+
+    def packets(self) -> Iterator[Any]:
+        """Yield the stream's packets; the last one is empty and drains the decoder."""
+        n_failures = 0
+        while n_failures < _MAX_READ_ERRORS:
             try:
                 for packet in self._container.demux(self._stream):
-                    frames = self._decode(packet)
-                    n_in_a_row = 0 if frames else n_in_a_row
-                    yield from frames
+                    n_failures = 0
+                    yield packet
+                return
+            except IndexError:
+                # At the end, PyAV 18 trips over streams that turned up after opening, which
+                # damaged MPEG-TS has. Ours came before them and is drained by then.
                 return
             except av.error.FFmpegError:
                 # The demuxer can often find the next packet after it met garbage.
                 self.n_damaged += 1
-                n_in_a_row += 1
+                n_failures += 1
             except OSError as error:
                 raise MediaError(f"{self._path} stopped being readable: {error}") from error
 

@@ -64,7 +64,7 @@ def probe(
         )
     with open_container(path, limits) as container:
         name = container.format.name
-        duration_s = _duration_s(container, name)
+        duration_s = _duration_s(path, container, name)
     if duration_s > limits.max_duration_s:
         raise MediaError(
             f"{path} lasts {duration_s:.0f} s, more than the limit of {limits.max_duration_s:g} "
@@ -120,13 +120,13 @@ def _video_info(path: Path, container: Any, limits: MediaLimits) -> VideoInfo | 
     )
 
 
-def _duration_s(container: Any, format_name: str) -> float:
+def _duration_s(path: Path, container: Any, format_name: str) -> float:
     """End of the longest stream, counted from the start of the first."""
     if container.duration and format_name not in _GUESSED_LENGTH:
         return float(container.duration / 1e6)
     start_s, end_s = clock_start_s(container), 0.0
     streams = [s for s in (choose_audio(container), choose_video(container)) if s is not None]
-    for packet in container.demux(streams):
+    for packet in StreamDecoder(container, streams, path).packets():
         if packet.pts is not None:
             end = packet.pts + (packet.duration or 0)
             end_s = max(end_s, float(end * packet.time_base) - start_s)

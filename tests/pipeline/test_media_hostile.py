@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import av
 import av.error
+import numpy as np
 import pytest
 
 from affect_pipe.pipeline.container import open_container
 from affect_pipe.pipeline.errors import MediaError
-from affect_pipe.pipeline.media import MediaLimits, probe
+from affect_pipe.pipeline.media import MediaLimits, iter_frames, probe, read_audio
 
 SINE = ("-f", "lavfi", "-i", "sine=frequency=440:duration=1")
 
@@ -56,9 +57,32 @@ def test_a_demuxer_that_asks_for_another_file_gets_none(make_media, tmp_path, mo
         next(container.decode(audio=0))
 
 
-def test_a_stream_that_outruns_its_header_is_stopped(make_media):
-    from affect_pipe.pipeline.media import iter_frames, read_audio
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "ts", "flv", "mp3", "wav", "ogg"])
+def test_scrambled_bytes_give_a_reading_or_one_sentence(make_media, suffix):
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25:duration=2")
+    has_picture = suffix not in {"mp3", "wav", "ogg"}
+    path = make_media(f"a.{suffix}", *(picture if has_picture else ()), *SINE)
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for n_bytes in (1, 5, 50, 300) * 3:
+        scrambled = np.frombuffer(content, np.uint8).copy()
+        # The header is where a byte does most.
+        reach = rng.choice([2000, len(content)])
+        places = rng.integers(0, min(reach, len(content)), n_bytes)
+        scrambled[places] = rng.integers(0, 256, n_bytes)
+        path.write_bytes(scrambled.tobytes())
+        try:
+            media = probe(path)
+            if media.audio is not None:
+                assert np.isfinite(read_audio(media).samples).all()
+            if media.video is not None:
+                times_s = [frame.time_s for frame in iter_frames(media, 10)]
+                assert times_s == sorted(set(times_s))
+        except MediaError as error:
+            assert str(path) in str(error)
 
+
+def test_a_stream_that_outruns_its_header_is_stopped(make_media):
     picture = ("-f", "lavfi", "-i", "testsrc=size=64x64:rate=10:duration=3")
     media = probe(make_media("a.mkv", *picture, *SINE))
     limits = MediaLimits(max_duration_s=0.5)
