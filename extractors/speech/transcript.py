@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from affect_pipe.extractors.speech.cues import CueFile
@@ -125,8 +126,11 @@ class TranscriptFile:
 
     def spec(self) -> StageSpec:
         """Format and content of the file decide the words; its name does not."""
-        settings = {"format": self._path.suffix.lower(), "digest": self._digest}
-        return StageSpec("speech", "transcript", VERSION, settings)
+        suffix = self._path.suffix.lower()
+        # Plain text gets its times from PocketSphinx; the other formats bring theirs.
+        backend = f"pocketsphinx {version('pocketsphinx')}" if suffix == ".txt" else ""
+        settings = {"format": suffix, "digest": self._digest}
+        return StageSpec("speech", "transcript", VERSION, settings, backend=backend)
 
     def transcribe(self, source: Source) -> Transcript:
         """Read the file; plain text is aligned to the audio.
