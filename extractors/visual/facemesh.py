@@ -19,7 +19,7 @@ from affect_pipe.extractors.visual.functionals import (
     feature_columns,
     utterance_vector,
 )
-from affect_pipe.extractors.visual.measures import GROUPS, columns_of
+from affect_pipe.extractors.visual.measures import GROUPS, columns_of, group_columns
 from affect_pipe.extractors.visual.shape import load_shape_basis, shape_basis_digest
 from affect_pipe.extractors.visual.stills import still_measures
 from affect_pipe.extractors.visual.visible import Rows, speaking_face
@@ -85,8 +85,7 @@ class FaceMesh:
 
     def spec(self) -> FeatureSpec:
         """Return the contract of the vectors; cheap, loads no model."""
-        n_components = len(load_shape_basis().components)
-        columns = feature_columns(self._groups, self._functionals, n_components)
+        columns = feature_columns(self._groups, self._functionals, self._n_components)
         settings: dict[str, Any] = {
             "groups": list(self._groups),
             "functionals": list(self._functionals),
@@ -182,11 +181,7 @@ class FaceMesh:
         UsageError
             If the settings ask for functionals of motion.
         """
-        if self._functionals != ("mean",):
-            raise UsageError(
-                f"a photograph has no {', '.join(self._functionals)}: "
-                'expected functionals=("mean",) to describe still images.'
-            )
+        self._stills_only()
         describe = partial(still_measures, groups=self._groups)
         chunks = _chunks(images, CHUNK)
         if n_workers <= 1:
@@ -200,6 +195,39 @@ class FaceMesh:
             return np.zeros((0, self.spec().dim), np.float32), np.zeros(0, np.bool_)
         values, found = zip(*parts, strict=True)
         return np.concatenate(values), np.concatenate(found)
+
+    def mirrored(self, values: FloatArray) -> FloatArray:
+        """Vectors float32 [n, dim] of the same faces seen in a mirror, for training.
+
+        Raises
+        ------
+        UsageError
+            If the settings ask for functionals of motion, which do not all mirror.
+        """
+        self._stills_only()
+        parts = []
+        for group in self._groups:
+            width = len(group_columns(self._n_components)[group])
+            part, values = values[:, :width], values[:, width:]
+            if group == "pose":
+                part = part * np.array([-1, 1, -1], np.float32)
+            elif group == "blink":
+                part = part[:, ::-1]
+            elif group == "shape":
+                part = part * load_shape_basis().mirror_signs()
+            parts.append(part)
+        return np.asarray(np.concatenate(parts, axis=1), np.float32)
+
+    def _stills_only(self) -> None:
+        if self._functionals != ("mean",):
+            raise UsageError(
+                f"a photograph has no {', '.join(self._functionals)}: "
+                'expected functionals=("mean",) to describe still images.'
+            )
+
+    @property
+    def _n_components(self) -> int:
+        return len(load_shape_basis().components)
 
 
 def _chunks(

@@ -58,6 +58,8 @@ def utterance_vector(
 
 def n_blinks(openings: FloatArray) -> int:
     """Count how often both eyes shut and opened, from openings [n, 2] in ascending time."""
+    if len(openings) == 0:
+        return 0
     opening = openings.mean(axis=1)
     shut = opening < SHUT_SHARE * np.median(opening)
-    return int(np.count_nonzero(shut[1:] & ~shut[:-1]) + (len(shut) > 0 and bool(shut[0])))
+    return int(np.count_nonzero(shut[1:] & ~shut[:-1]) + shut[0])

@@ -55,13 +55,13 @@ def normalise(landmarks: FloatArray, reference: FloatArray) -> Normalised:
     target = np.asarray(reference, np.float64)
     target = target - target.mean(axis=0)
     centred = faces - faces.mean(axis=1, keepdims=True)
-    left, spread, right = np.linalg.svd(np.einsum("nij,ik->njk", centred, target))
+    left, spread, right = np.linalg.svd(centred.transpose(0, 2, 1) @ target)
     # A reflection would turn a face inside out: the weakest axis is flipped back.
     signs = np.ones_like(spread)
     signs[:, 2] = np.sign(np.linalg.det(left @ right))
-    rotation = np.einsum("nij,nj,njk->nik", left, signs, right)
+    rotation = (left * signs[:, None]) @ right
     scale = (spread * signs).sum(axis=1) / np.maximum((centred**2).sum(axis=(1, 2)), 1e-12)
-    shapes = np.einsum("nij,njk->nik", centred, rotation) * scale[:, None, None]
+    shapes = (centred @ rotation) * scale[:, None, None]
     return Normalised(
         shapes.astype(np.float32),
         _angles_deg(rotation).astype(np.float32),
@@ -113,7 +113,7 @@ def mirror_index(face: FloatArray) -> Index:
     return np.asarray(index, np.int64)
 
 
-def reference_face(landmarks: FloatArray, n_rounds: int = 8) -> tuple[FloatArray, Index]:
+def reference_face(landmarks: FloatArray, n_rounds: int = 4) -> tuple[FloatArray, Index]:
     """Symmetric mean face of many, by generalised Procrustes analysis (Gower 1975).
 
     The reference faces the way the average head does, so angles count from there: zero yaw and

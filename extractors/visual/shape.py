@@ -17,13 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from affect_pipe.extractors.visual.geometry import Index, mirror, normalise, reference_face
+from affect_pipe.extractors.visual.mesh import N_LANDMARKS
 from affect_pipe.pipeline.errors import MissingWeightsError
 from affect_pipe.pipeline.records import FloatArray
 
 WEIGHTS = Path(__file__).parent / "weights"
 ARRAYS_NAME = "shape_basis.safetensors"
 PROVENANCE_NAME = "shape_basis.json"
-N_COMPONENTS = 120
+N_COMPONENTS = 300
+# A mean face needs no more of them; the rounds of Procrustes are the slow part of a fit.
+N_REFERENCE_FACES = 4000
+# Depth is the landmark model's guess, not something it sees: the basis trusts it half as much.
+AXIS_WEIGHTS = (1.0, 1.0, 0.5)
 
 
 @dataclass(frozen=True)
@@ -34,36 +39,52 @@ class ShapeBasis:
     ----------
     reference : float32 [478, 3]
         Symmetric frontal mean face, outer eye corners 1 apart.
+    mean : float32 [478, 3]
+        Mean of the normalised training faces, symmetric: the reference, a trace smaller.
     mirror_index : int64 [478]
         Which landmark is which one's mirror image.
     components : float32 [k, 1434]
-        Orthonormal rows over flattened (landmark, axis).
+        Orthonormal rows over flattened (landmark, axis), axes weighted by `AXIS_WEIGHTS`.
     deviation : float32 [k]
         Standard deviation of each coefficient over the faces the basis was learnt from.
     """
 
     reference: FloatArray
+    mean: FloatArray
     mirror_index: Index
     components: FloatArray
     deviation: FloatArray
 
     def coefficients(self, shapes: FloatArray) -> FloatArray:
         """Coefficients float32 [n, k], in standard deviations, of normalised faces [n, 478, 3]."""
-        flat = (np.asarray(shapes, np.float32) - self.reference).reshape(-1, self.reference.size)
-        return np.asarray(flat @ self.components.T / self.deviation, np.float32)
+        offsets = self.weighted(np.asarray(shapes, np.float32) - self.mean)
+        return np.asarray(offsets @ self.components.T / self.deviation, np.float32)
+
+    @staticmethod
+    def weighted(shapes: FloatArray) -> FloatArray:
+        """Faces [n, 478, 3] as the rows float32 [n, 1434] that the components are directions of."""
+        weights = np.array(AXIS_WEIGHTS, np.float32)
+        return np.asarray(np.asarray(shapes, np.float32) * weights).reshape(-1, 3 * N_LANDMARKS)
+
+    def mirror_signs(self) -> FloatArray:
+        """Tell what mirroring a face does to each coefficient: float32 [k] of 1 and -1."""
+        rows = self.components.reshape(-1, *self.reference.shape)
+        turned = mirror(rows, self.mirror_index)
+        return np.asarray(np.sign((rows * turned).sum(axis=(1, 2))), np.float32)
 
     def save(self, folder: Path, provenance: dict[str, object] | None = None) -> None:
         """Write the arrays (safetensors) and where they come from (JSON) into ``folder``."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         folder.mkdir(parents=True, exist_ok=True)
         arrays = {
             "reference": self.reference,
+            "mean": self.mean,
             "mirror_index": self.mirror_index,
             "components": self.components,
             "deviation": self.deviation,
         }
-        save_file(arrays, folder / ARRAYS_NAME)
+        (folder / ARRAYS_NAME).write_bytes(save(arrays))
         about = {"n_components": len(self.components), **(provenance or {})}
         (folder / PROVENANCE_NAME).write_text(
             json.dumps(about, indent=2, sort_keys=True) + "\n", encoding="utf-8"
@@ -112,16 +133,19 @@ def fit_shape_basis(landmarks: FloatArray, n_components: int = N_COMPONENTS) -> 
     """
     if len(landmarks) < n_components:
         raise ValueError(f"{len(landmarks)} faces cannot give {n_components} shape components")
-    reference, index = reference_face(landmarks)
-    offsets = normalise(landmarks, reference).shapes - reference
+    step = max(len(landmarks) // N_REFERENCE_FACES, 1)
+    reference, index = reference_face(landmarks[::step])
+    offsets = normalise(landmarks, reference).shapes
     symmetric = (offsets + mirror(offsets, index)) / 2
-    halves = [symmetric, offsets - symmetric]
+    mean = symmetric.mean(axis=0, dtype=np.float64).astype(np.float32)
+    halves = [symmetric - mean, offsets - symmetric]
     vectors, variances = zip(*(_principal(half, n_components) for half in halves), strict=True)
     variance = np.concatenate(variances)
     order = np.argsort(-variance, kind="stable")[:n_components]
     components = _fixed_signs(np.concatenate(vectors)[order])
     return ShapeBasis(
         reference=reference,
+        mean=mean,
         mirror_index=index,
         components=components.astype(np.float32),
         deviation=np.sqrt(variance[order]).astype(np.float32),
@@ -131,8 +155,7 @@ def fit_shape_basis(landmarks: FloatArray, n_components: int = N_COMPONENTS) -> 
 def _principal(
     offsets: FloatArray, n_components: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    flat = offsets.reshape(len(offsets), -1)
-    # No centring: the reference is the mean of the faces and their mirror images.
+    flat = ShapeBasis.weighted(offsets)
     covariance = (flat.T @ flat).astype(np.float64) / len(flat)
     variance, vectors = np.linalg.eigh(covariance)
     return vectors[:, ::-1][:, :n_components].T, np.maximum(variance[::-1][:n_components], 1e-12)
