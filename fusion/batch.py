@@ -37,6 +37,8 @@ class Dialogue:
         1 each; ``emotion_intensity`` [U, 6]: [0, 1]. One-dimensional arrays are taken as [U, 1].
     weights : float32 [U], optional
         Factor of each utterance's loss; ones by default.
+    task_weights : mapping of task name to float32 [U]
+        Further factors of single tasks' losses; a task left out has ones.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Dialogue:
     present: npt.NDArray[np.bool_]
     targets: Mapping[TaskName, FloatArray] = field(default_factory=dict)
     weights: FloatArray | None = None
+    task_weights: Mapping[TaskName, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.present)
@@ -74,6 +77,11 @@ class Dialogue:
         object.__setattr__(self, "targets", targets)
         if self.weights is not None and self.weights.shape != (n,):
             raise ValueError(f"Dialogue {self.id}: weights must be [{n}], got {self.weights.shape}")
+        for name, factors in self.task_weights.items():
+            if factors.shape != (n,):
+                raise ValueError(
+                    f"Dialogue {self.id}: weights of {name} must be [{n}], got {factors.shape}"
+                )
 
     def __len__(self) -> int:
         return len(self.present)
@@ -118,6 +126,8 @@ class Batch:
         Zero and False where unknown, in padding, and where no modality is present: an utterance
         with nothing to judge by teaches nothing.
     weights : float32 [B, U]
+    task_weights : mapping of task name to float32 [B, U]
+        The weights times the task's own.
     """
 
     features: Mapping[Modality, torch.Tensor]
@@ -126,6 +136,7 @@ class Batch:
     targets: Mapping[TaskName, torch.Tensor]
     target_masks: Mapping[TaskName, torch.Tensor]
     weights: torch.Tensor
+    task_weights: Mapping[TaskName, torch.Tensor]
     ids: tuple[str, ...]
 
     def to(self, device: torch.device) -> Batch:
@@ -138,6 +149,7 @@ class Batch:
             targets={name: values.to(device) for name, values in self.targets.items()},
             target_masks={name: mask.to(device) for name, mask in self.target_masks.items()},
             weights=self.weights.to(device),
+            task_weights={name: values.to(device) for name, values in self.task_weights.items()},
         )
 
 
@@ -183,13 +195,16 @@ def collate(
     weights[mask] = np.concatenate(
         [np.ones(len(d), np.float32) if d.weights is None else d.weights for d in dialogues]
     )
-    targets, target_masks = {}, {}
+    targets, target_masks, task_weights = {}, {}, {}
     for task in tasks:
         target = np.full((*mask.shape, target_width(task)), np.nan, dtype=np.float32)
         target[mask] = np.concatenate([_target(dialogue, task) for dialogue in dialogues])
         known = ~np.isnan(target) & present.any(axis=-1, keepdims=True)
         targets[task] = torch.from_numpy(np.where(known, target, np.float32(0.0)))
         target_masks[task] = torch.from_numpy(known)
+        factors = np.zeros(mask.shape, dtype=np.float32)
+        factors[mask] = np.concatenate([_factors(dialogue, task) for dialogue in dialogues])
+        task_weights[task] = torch.from_numpy(weights * factors)
     return Batch(
         features={modality: torch.from_numpy(values) for modality, values in features.items()},
         utterance_mask=torch.from_numpy(mask),
@@ -197,6 +212,7 @@ def collate(
         targets=targets,
         target_masks=target_masks,
         weights=torch.from_numpy(weights),
+        task_weights=task_weights,
         ids=tuple(dialogue.id for dialogue in dialogues),
     )
 
@@ -232,3 +248,8 @@ def _target(dialogue: Dialogue, task: TaskName) -> FloatArray:
     if target is None:
         return np.full((len(dialogue), target_width(task)), np.nan, dtype=np.float32)
     return target
+
+
+def _factors(dialogue: Dialogue, task: TaskName) -> FloatArray:
+    factors = dialogue.task_weights.get(task)
+    return np.ones(len(dialogue), dtype=np.float32) if factors is None else factors

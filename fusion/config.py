@@ -5,7 +5,7 @@ No torch here: the command line reads a checkpoint's settings before any work st
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,6 +63,9 @@ class CimSettings(Settings):
         lt=1,
         description="Dropout of the GRU's inputs; one mask for a whole sequence, as in Keras. "
         "Dropout of the recurrence is left out: the fused GRU has none.",
+    )
+    input_dropout_of: dict[Modality, Annotated[float, Field(ge=0, lt=1)]] = Field(
+        default={}, description="Exceptions to ``input_dropout`` for the GRUs of some modalities."
     )
     dropout: float = Field(default=0.3, ge=0, lt=1, description="Dropout after the dense layer.")
     presence_flags: bool = Field(

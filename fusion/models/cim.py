@@ -57,9 +57,12 @@ def cim_attention(
 class ModalityEncoder(nn.Module):
     """``Dense(ReLU)(BiGRU(x))`` of one modality, with its dropouts; absent rows are zero."""
 
-    def __init__(self, input_width: int, settings: CimSettings) -> None:
+    def __init__(
+        self, input_width: int, settings: CimSettings, input_dropout: float | None = None
+    ) -> None:
         super().__init__()
-        self.input_dropout = SequenceDropout(settings.input_dropout)
+        rate = settings.input_dropout if input_dropout is None else input_dropout
+        self.input_dropout = SequenceDropout(rate)
         self.gru = MaskedBiGRU(input_width, settings.gru_width)
         self.dense = nn.Linear(self.gru.width, settings.dense_width)
         self.dropout = nn.Dropout(settings.dropout)
@@ -93,7 +96,12 @@ class Cim(nn.Module):
             raise ValueError("CIM needs at least one modality")
         self.settings = settings
         self.encoders = nn.ModuleDict(
-            {modality: ModalityEncoder(dims[modality], settings) for modality in self.modalities}
+            {
+                modality: ModalityEncoder(
+                    dims[modality], settings, settings.input_dropout_of.get(modality)
+                )
+                for modality in self.modalities
+            }
         )
         self.pairs = tuple(pair for pair in PAIRS if set(pair) <= set(self.modalities))
         self.skips = nn.ModuleDict()

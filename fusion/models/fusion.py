@@ -93,13 +93,12 @@ class FusionModel(nn.Module):
     def losses(self, batch: Batch, outputs: Outputs) -> dict[TaskName, Tensor]:
         """Unweighted loss of each task that has a known label in the batch."""
         here = batch.utterance_mask
-        weights = batch.weights[here]
         found: dict[TaskName, Tensor] = {}
         for name, task in self.tasks.items():
             mask = batch.target_masks[name][here]
             if bool(mask.any()):
                 logits, target = outputs.logits[name][here], batch.targets[name][here]
-                found[name] = task.loss(logits, target, mask, weights)
+                found[name] = task.loss(logits, target, mask, batch.task_weights[name][here])
         return found
 
     def total_loss(self, losses: Mapping[TaskName, Tensor]) -> Tensor:

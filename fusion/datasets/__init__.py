@@ -1,0 +1,1 @@
+"""Readers of published corpora: a data folder to frozen records, nothing computed."""

@@ -1,0 +1,140 @@
+"""What the starter sees in an epoch: paired dialogues and every corpus by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from affect_pipe.fusion.batch import Dialogue
+from affect_pipe.fusion.config import Settings
+from affect_pipe.fusion.recipes.starter_data import FaceCorpus, Rows, TextCorpus, VoiceCorpus
+from affect_pipe.fusion.recipes.starter_pairing import Pairer, thin
+from affect_pipe.pipeline.records import FloatArray
+
+
+class MixtureSettings(Settings):
+    """How much of what an epoch holds."""
+
+    emotion_balance: float = Field(
+        default=0.35,
+        ge=0,
+        le=1,
+        description="MELD lines weigh as their emotion's share to minus this power: 0 leaves the "
+        "corpus as it is, 1 makes all emotions count the same.",
+    )
+    meld_weight: float = Field(default=2.0, gt=0, description="Factor of the loss of MELD lines.")
+    misheard_share: float = Field(
+        default=0.25, ge=0, le=1, description="Share of sentences given with misheard words."
+    )
+    n_goemotions: int = Field(default=10000, gt=0, description="Comments an epoch.")
+    n_faces: int = Field(default=20000, gt=0, description="Single faces an epoch.")
+    voice_rounds: int = Field(
+        default=2, ge=0, description="How often an epoch goes through the voices by themselves."
+    )
+    whole_share: float = Field(
+        default=0.4, ge=0, le=1, description="Share of paired dialogues that keep all modalities."
+    )
+    gap_share: float = Field(
+        default=0.08, ge=0, le=1, description="Share of single utterances' modalities dropped."
+    )
+
+
+# Clips in a row: from videos of one remark to long ones, so that normalisation by a video's own
+# statistics is met at every strength.
+VOICE_LENGTHS = (1, 3, 6, 10, 20, 30, 60)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingCorpora:
+    """The train split, complete."""
+
+    meld: TextCorpus
+    mosi: TextCorpus
+    sst5: TextCorpus
+    goemotions: TextCorpus
+    ravdess: VoiceCorpus
+    fer2013: FaceCorpus
+
+
+class Mixture:
+    """Epochs of training dialogues; the same generator draws the same epoch.
+
+    Parameters
+    ----------
+    corpora : TrainingCorpora
+    settings : MixtureSettings
+    """
+
+    def __init__(self, corpora: TrainingCorpora, settings: MixtureSettings) -> None:
+        self._corpora = corpora
+        self._settings = settings
+        self._pairer = Pairer(corpora.meld, corpora.ravdess, corpora.fer2013)
+        balance = emotion_weights(corpora.meld, settings.emotion_balance)
+        self._meld_weights = np.float32(settings.meld_weight) * balance
+
+    def epoch(self, number: int, rng: np.random.Generator) -> list[Dialogue]:
+        """Draw an epoch; see `affect_pipe.fusion.training.train`."""
+        return self._paired(rng) + self._words(rng) + self._voices(rng) + self._faces(rng)
+
+    def _paired(self, rng: np.random.Generator) -> list[Dialogue]:
+        settings, meld = self._settings, self._corpora.meld
+        vectors = meld.misheard(settings.misheard_share, rng)
+        paired = self._pairer.dialogues(self._pairer.draw(rng), vectors, self._meld_weights)
+        return [thin(d, rng, settings.whole_share, settings.gap_share) for d in paired]
+
+    def _words(self, rng: np.random.Generator) -> list[Dialogue]:
+        corpora, share = self._corpora, self._settings.misheard_share
+        comments = corpora.goemotions
+        found = corpora.meld.dialogues(corpora.meld.misheard(share, rng), self._meld_weights)
+        found += corpora.mosi.dialogues(corpora.mosi.misheard(share, rng))
+        found += corpora.sst5.dialogues(corpora.sst5.misheard(share, rng))
+        chosen = _some(len(comments.sequences), self._settings.n_goemotions, rng)
+        return found + comments.dialogues(chosen=chosen)
+
+    def _voices(self, rng: np.random.Generator) -> list[Dialogue]:
+        """Each actor's clips, shuffled: in the order of their names the context would tell."""
+        voices = self._corpora.ravdess
+        found: list[Dialogue] = []
+        for turn in range(self._settings.voice_rounds):
+            for actor in np.unique(voices.actors):
+                rows = rng.permutation(np.flatnonzero(voices.actors == actor))
+                found += [
+                    voices.dialogue(f"{actor}-{turn}-{start}", rows[start:end])
+                    for start, end in _pieces(len(rows), rng)
+                ]
+        return found
+
+    def _faces(self, rng: np.random.Generator) -> list[Dialogue]:
+        faces = self._corpora.fer2013
+        share = -(-self._settings.n_faces // len(faces.views))
+        found: list[Dialogue] = []
+        for view, seen in enumerate(faces.found):
+            rows = np.flatnonzero(seen)
+            found += faces.dialogues(view, rows[_some(len(rows), share, rng)])
+        return found
+
+
+def emotion_weights(corpus: TextCorpus, power: float) -> FloatArray:
+    """Weight of each line: its emotion's share to the power of ``-power``, mean one."""
+    labels = corpus.targets["emotion_class"]
+    shares = np.maximum(labels.mean(axis=0, dtype=np.float64), 1.0 / len(labels))
+    weights = (shares**-power)[labels.argmax(axis=1)]
+    scaled: FloatArray = (weights / weights.mean()).astype(np.float32)
+    return scaled
+
+
+def _some(n: int, wanted: int, rng: np.random.Generator) -> Rows:
+    """Draw ``wanted`` of n numbers, or all of them, each once."""
+    return rng.permutation(n)[:wanted].astype(np.int64)
+
+
+def _pieces(n: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Cut n elements into runs of random lengths."""
+    pieces, start = [], 0
+    while start < n:
+        end = min(n, start + int(rng.choice(VOICE_LENGTHS)))
+        pieces.append((start, end))
+        start = end
+    return pieces
