@@ -101,8 +101,8 @@ class FaceMesh:
             columns=columns,
             version=self.version,
             settings=settings,
-            model_id="mediapipe/face_landmark_with_attention",
-            weights_digest=shape_basis_digest(),
+            # Another basis gives other columns under the same names: it is part of the contract.
+            model_id=f"mediapipe/face_landmark_with_attention, shape basis {shape_basis_digest()}",
             backend=backend_version("mediapipe"),
         )
 
