@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from affect_pipe.extractors import registry
+from affect_pipe.extractors.corpora import describe_recordings
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.fusion.checkpoint import resolve
 from affect_pipe.fusion.predict import CheckpointPredictor, describe_difference
 from affect_pipe.pipeline.cache import Cache, resolve_root
 from affect_pipe.pipeline.digest_memo import DigestMemo
-from affect_pipe.pipeline.errors import CheckpointError
+from affect_pipe.pipeline.errors import CheckpointError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.interfaces import FeatureExtractor
 from affect_pipe.pipeline.records import FeatureSpec, VideoResult
 from affect_pipe.pipeline.run import Run
 from affect_pipe.pipeline.settings import RunSettings, load_settings
 
-__all__ = ["Analyzer", "RunSettings", "VideoResult", "analyze", "load_settings"]
+if TYPE_CHECKING:
+    from affect_pipe.fusion.recipes.starter_features import StarterEncoders
+    from affect_pipe.fusion.recipes.starter_report import StarterReport
+
+__all__ = [
+    "Analyzer",
+    "RunSettings",
+    "VideoResult",
+    "analyze",
+    "evaluate",
+    "load_settings",
+    "train",
+]
+
+RECIPES = ("starter",)
+Tell = Callable[[str], None]
+
+
+def _ignore(line: str) -> None:
+    """Tell nobody."""
 
 
 def analyze(
@@ -109,3 +132,108 @@ def matching_extractors(specs: Sequence[FeatureSpec]) -> tuple[FeatureExtractor,
                 f"({describe_difference(wanted, offered)}): use a checkpoint made for this version."
             )
     return extractors
+
+
+def train(
+    recipe: str,
+    data: str | Path,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    cache_dir: str | None = None,
+    tell: Tell = _ignore,
+) -> StarterReport:
+    """Train a shipped checkpoint again, by the recipe it was made with.
+
+    Parameters
+    ----------
+    recipe : {"starter"}
+    data : str or Path
+        Folder of corpora; see docs/data.md.
+    out : str or Path
+        Checkpoint folder to write.
+    cache_dir : str, optional
+        Where the corpora's features are kept, in the subfolder ``corpora``.
+    tell : callable
+        Hears of progress, line by line.
+
+    Returns
+    -------
+    StarterReport
+        The figures on the dev parts.
+
+    Raises
+    ------
+    UsageError
+        If the recipe is unknown or a corpus is missing.
+    """
+    _check_recipe(recipe)
+    from affect_pipe.fusion.recipes import starter
+
+    return starter.build(
+        Path(data),
+        Path(out),
+        starter_encoders(),
+        work=_corpora_folder(cache_dir),
+        tell=tell,
+        seed=seed,
+        device=device,
+    )
+
+
+def evaluate(
+    recipe: str,
+    data: str | Path,
+    *,
+    split: Literal["dev", "test"] = "dev",
+    model: str | Path = "starter",
+    cache_dir: str | None = None,
+    tell: Tell = _ignore,
+) -> StarterReport:
+    """Measure a checkpoint on the dev or test parts of the corpora of a recipe.
+
+    Raises
+    ------
+    UsageError
+        If the recipe is unknown or ``data`` is no folder.
+    CheckpointError
+        If the checkpoint is unknown or reads other features.
+    """
+    _check_recipe(recipe)
+    from affect_pipe.fusion.recipes import starter
+
+    work = _corpora_folder(cache_dir)
+    return starter.evaluate(
+        Path(data), starter_encoders(), model, split=split, work=work, tell=tell
+    )
+
+
+def starter_encoders() -> StarterEncoders:
+    """Compose what describes the starter's corpora: the very extractors a run uses."""
+    from affect_pipe.extractors.acoustic.egemaps import EGeMAPS
+    from affect_pipe.extractors.text.minilm import MiniLM
+    from affect_pipe.extractors.visual.facemesh import FaceMesh
+    from affect_pipe.fusion.recipes.starter_features import StarterEncoders
+
+    # A photograph shows no motion: only means over frames carry over from it to video.
+    text, voice, face = MiniLM(), EGeMAPS(), FaceMesh(functionals=("mean",))
+    return StarterEncoders(
+        text_spec=text.spec(),
+        acoustic_spec=voice.spec(),
+        visual_spec=face.spec(),
+        encode_texts=text.encode,
+        describe_voices=partial(describe_recordings, extractor=voice, detector=SileroVAD()),
+        describe_faces=partial(face.still_features, n_workers=os.cpu_count() or 1),
+    )
+
+
+def _check_recipe(recipe: str) -> None:
+    if recipe not in RECIPES:
+        raise UsageError(f"unknown recipe {recipe!r}: known recipes are {', '.join(RECIPES)}.")
+
+
+def _corpora_folder(cache_dir: str | None) -> Path | None:
+    """Return the folder for corpus features; None, keep nothing, where the cache is no folder."""
+    root = resolve_root(cache_dir)
+    return root / "corpora" if isinstance(root, Path) else None
