@@ -58,7 +58,7 @@ class StarterSettings(Settings):
         skip_width=64,
     )
     tasks: tuple[TaskSettings, ...] = (
-        TaskSettings(name="sentiment_class", weight=1.0, head=_HEAD),
+        TaskSettings(name="sentiment_class", weight=2.0, head=_HEAD),
         TaskSettings(name="sentiment_intensity", weight=2.0, head=_HEAD),
         TaskSettings(name="emotion_class", weight=1.0, softmax_weight=2.0, head=_HEAD),
         TaskSettings(name="emotion_intensity", weight=0.5, head=_HEAD),
@@ -71,12 +71,12 @@ class StarterSettings(Settings):
         }
     )
     mixture: MixtureSettings = MixtureSettings()
-    epochs: int = Field(default=12, gt=0)
+    epochs: int = Field(default=14, gt=0)
     learning_rate: float = Field(default=1e-3, gt=0)
-    final_learning_rate: float = Field(default=2e-5, gt=0)
-    weight_decay: float = Field(default=0.05, ge=0)
+    final_learning_rate: float = Field(default=3e-4, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
     batch_utterances: int = Field(default=192, gt=0)
-    average_decay: float = Field(default=0.998, ge=0, lt=1)
+    average_decay: float = Field(default=0.9993, ge=0, lt=1)
     gradient_clip: float = Field(default=2.0, gt=0)
 
     def training(self, seed: int, device: Literal["auto", "cpu", "cuda"]) -> TrainingSettings:

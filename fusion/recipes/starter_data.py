@@ -57,7 +57,6 @@ class TextCorpus:
     def dialogues(
         self,
         vectors: FloatArray | None = None,
-        weights: FloatArray | None = None,
         chosen: Rows | None = None,
     ) -> list[Dialogue]:
         """Make its sequences, or the ``chosen`` ones, into dialogues of text alone."""
@@ -70,7 +69,6 @@ class TextCorpus:
                 {"text": values[rows]},
                 presence(len(rows), "text"),
                 {task: target[rows] for task, target in self.targets.items()},
-                None if weights is None else weights[rows],
             )
             for number in numbers
             for rows in (self.sequences[number],)
@@ -94,7 +92,8 @@ class VoiceCorpus:
         """Emotion intensity float32 [u, 6]: of the acted emotion, zero for the others."""
         degree = np.where(self.strong[rows], STRONG_INTENSITY, NORMAL_INTENSITY)
         spread = np.eye(len(EMOTION_CLASSES))[self.emotions[rows]] * degree[:, None]
-        return spread[:, : len(EMOTIONS)].astype(np.float32)
+        degrees: FloatArray = spread[:, : len(EMOTIONS)].astype(np.float32)
+        return degrees
 
     def dialogue(self, name: str, rows: Rows) -> Dialogue:
         """Make clips into one dialogue of voice alone."""

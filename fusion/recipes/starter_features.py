@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from affect_pipe.fusion.config import EMOTION_CLASSES, TaskName
+from affect_pipe.fusion.config import EMOTION_CLASSES, SENTIMENTS, TaskName
 from affect_pipe.fusion.datasets import fer2013, goemotions, meld, mosi, ravdess, sst5
 from affect_pipe.fusion.datasets.files import Split
 from affect_pipe.fusion.recipes.starter_data import (
@@ -35,6 +36,12 @@ Tell = Callable[[str], None]
 TRAINING_NOISE, MEASURED_NOISE = (0.1, 0.45), (0.38, 0.38)
 NOISE_SEED = 20
 NOISE_VERSION = "1"
+_IMPLIED = {
+    **dict.fromkeys(("anger", "disgust", "fear", "sad"), float(SENTIMENTS.index("negative"))),
+    "no-emotion": float(SENTIMENTS.index("neutral")),
+    "happy": float(SENTIMENTS.index("positive")),
+    "surprise": math.nan,
+}
 
 
 @dataclass(frozen=True)
@@ -174,14 +181,17 @@ class Loader:
         )
 
     def goemotions(self, split: Split) -> TextCorpus:
-        """GoEmotions: comments with several emotions."""
+        """GoEmotions: comments with several emotions, and sentiment where one emotion tells it."""
         comments = goemotions.read(self._data, split)
         labels = np.zeros((len(comments), len(EMOTION_CLASSES)), np.float32)
         for row, comment in enumerate(comments):
             labels[row, list(comment.emotions)] = 1.0
         vectors = self._texts(goemotions.NAME, [comment.text for comment in comments])
         sequences = _runs([1] * len(comments))
-        return TextCorpus("goemotions", vectors, None, {"emotion_class": labels}, sequences)
+        targets: dict[TaskName, FloatArray] = {"emotion_class": labels}
+        if split == "train":
+            targets["sentiment_class"] = implied_sentiment(labels)
+        return TextCorpus("goemotions", vectors, None, targets, sequences)
 
     def ravdess(self, split: Split) -> VoiceCorpus:
         """RAVDESS: clips of a split's actors, each actor described as one recording."""
@@ -257,6 +267,17 @@ def mishear_all(texts: Sequence[str], shares: tuple[float, float], seed: int) ->
     """Damage each text by a share of its words drawn from ``shares``; see `Mishearing`."""
     ear, rng = Mishearing(texts), np.random.default_rng(seed)
     return [ear.damage(text, rng.uniform(*shares), rng) for text in texts]
+
+
+def implied_sentiment(labels: FloatArray) -> FloatArray:
+    """Sentiment class float32 [n, 1] that a single emotion implies in MELD's labels.
+
+    Happy is positive; anger, disgust, fear and sad are negative; no emotion is neutral. NaN for
+    surprise, which is either, and for comments with several emotions.
+    """
+    classes = np.array([_IMPLIED[emotion] for emotion in EMOTION_CLASSES], np.float32)
+    implied = classes[labels.argmax(axis=1)]
+    return np.where(labels.sum(axis=1) == 1, implied, np.float32(np.nan))[:, None]
 
 
 def _runs(lengths: Sequence[int]) -> tuple[Rows, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import Field
 
 from affect_pipe.fusion.batch import Dialogue
-from affect_pipe.fusion.config import Settings
+from affect_pipe.fusion.config import Settings, TaskName
 from affect_pipe.fusion.recipes.starter_data import FaceCorpus, Rows, TextCorpus, VoiceCorpus
 from affect_pipe.fusion.recipes.starter_pairing import Pairer, thin
 from affect_pipe.pipeline.records import FloatArray
@@ -24,7 +25,7 @@ class MixtureSettings(Settings):
         description="MELD lines weigh as their emotion's share to minus this power: 0 leaves the "
         "corpus as it is, 1 makes all emotions count the same.",
     )
-    meld_weight: float = Field(default=2.0, gt=0, description="Factor of the loss of MELD lines.")
+    meld_weight: float = Field(default=1.5, gt=0, description="Factor of the loss of MELD lines.")
     misheard_share: float = Field(
         default=0.25, ge=0, le=1, description="Share of sentences given with misheard words."
     )
@@ -71,8 +72,7 @@ class Mixture:
         self._corpora = corpora
         self._settings = settings
         self._pairer = Pairer(corpora.meld, corpora.ravdess, corpora.fer2013)
-        balance = emotion_weights(corpora.meld, settings.emotion_balance)
-        self._meld_weights = np.float32(settings.meld_weight) * balance
+        self._balance = emotion_weights(corpora.meld, settings.emotion_balance)
 
     def epoch(self, number: int, rng: np.random.Generator) -> list[Dialogue]:
         """Draw an epoch; see `affect_pipe.fusion.training.train`."""
@@ -81,13 +81,30 @@ class Mixture:
     def _paired(self, rng: np.random.Generator) -> list[Dialogue]:
         settings, meld = self._settings, self._corpora.meld
         vectors = meld.misheard(settings.misheard_share, rng)
-        paired = self._pairer.dialogues(self._pairer.draw(rng), vectors, self._meld_weights)
+        paired = self._weighted(self._pairer.dialogues(self._pairer.draw(rng), vectors))
         return [thin(d, rng, settings.whole_share, settings.gap_share) for d in paired]
+
+    def _weighted(self, dialogues: Sequence[Dialogue]) -> list[Dialogue]:
+        """Weigh MELD's dialogues, all of them and in order.
+
+        The balance is of the emotion tasks alone: with it in the sentiment task, whose classes
+        are less uneven, the model calls too much negative.
+        """
+        found = []
+        for dialogue, rows in zip(dialogues, self._corpora.meld.sequences, strict=True):
+            weights = np.full(len(rows), self._settings.meld_weight, np.float32)
+            balance = self._balance[rows]
+            tasks: dict[TaskName, FloatArray] = {
+                "emotion_class": balance,
+                "emotion_intensity": balance,
+            }
+            found.append(replace(dialogue, weights=weights, task_weights=tasks))
+        return found
 
     def _words(self, rng: np.random.Generator) -> list[Dialogue]:
         corpora, share = self._corpora, self._settings.misheard_share
         comments = corpora.goemotions
-        found = corpora.meld.dialogues(corpora.meld.misheard(share, rng), self._meld_weights)
+        found = self._weighted(corpora.meld.dialogues(corpora.meld.misheard(share, rng)))
         found += corpora.mosi.dialogues(corpora.mosi.misheard(share, rng))
         found += corpora.sst5.dialogues(corpora.sst5.misheard(share, rng))
         chosen = _some(len(comments.sequences), self._settings.n_goemotions, rng)

@@ -118,7 +118,6 @@ class Pairer:
         self,
         pairing: Pairing,
         vectors: FloatArray | None = None,
-        weights: FloatArray | None = None,
     ) -> list[Dialogue]:
         """Make paired dialogues.
 
@@ -129,8 +128,6 @@ class Pairer:
         ----------
         vectors : float32 [n, d], optional
             Text vectors to use in place of the corpus's.
-        weights : float32 [n], optional
-            Of each line's loss.
         """
         words = self._text.vectors if vectors is None else vectors
         voices, faces = self._voices.vectors, self._faces.views[pairing.view]
@@ -147,8 +144,7 @@ class Pairer:
                 "visual": faces[pairing.faces[rows]],
             }
             present = np.ones((len(rows), len(MODALITIES)), np.bool_)
-            weight = None if weights is None else weights[rows]
-            found.append(Dialogue(str(number), "paired", features, present, targets, weight))
+            found.append(Dialogue(str(number), "paired", features, present, targets))
         return found
 
 
