@@ -81,7 +81,8 @@ def speaking_face(
                 f"less than {100 * min_coverage:.0f} %"
             )
         else:
-            reason = f"face visible in {best} frames of the utterance, fewer than {min_frames}"
+            frames = f"{best} frame{'s' if best > 1 else ''}"
+            reason = f"face visible in {frames} of the utterance, fewer than {min_frames}"
         return Seen(rows[:0], coverage, len(tracks), reason=reason)
     by_track = {int(t): rows[arrays["track"][rows] == t] for t in tracks[counts >= needed]}
     speaker = choose_speaker(
