@@ -1,7 +1,8 @@
 """Many processes at one cache while another spoils its files."""
 
-import multiprocessing
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -59,19 +60,18 @@ def ruin(root: Path, key: str, rng: random.Random) -> None:
 
 
 def test_every_read_is_right_or_nothing(tmp_path: Path) -> None:
-    # Not forked: the threads of libraries other tests have started must not be copied.
-    context = multiprocessing.get_context("spawn")
+    # Fresh interpreters running this very file: a forked one would copy other tests' threads.
     processes = [
-        context.Process(target=work, args=(str(tmp_path), seed, seed == 0))
+        subprocess.Popen([sys.executable, __file__, str(tmp_path), str(seed)])
         for seed in range(N_WORKERS)
     ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0] * N_WORKERS
+    assert [process.wait(timeout=300) for process in processes] == [0] * N_WORKERS
     cache = Cache(tmp_path)
     cache.verify(drop=True)
     assert cache.verify() == []
-    leftovers = [path for path in tmp_path.rglob("*.tmp")]
+    leftovers = list(tmp_path.rglob("*.tmp"))
     assert leftovers == []
+
+
+if __name__ == "__main__":
+    work(sys.argv[1], seed=int(sys.argv[2]), spoil=sys.argv[2] == "0")

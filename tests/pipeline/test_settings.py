@@ -1,6 +1,7 @@
 """Run settings from TOML and flags."""
 
 import pytest
+
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.settings import load_settings
 

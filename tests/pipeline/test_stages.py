@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from affect_pipe.pipeline.cache import Cache
 from affect_pipe.pipeline.errors import CacheError, MediaError
 from affect_pipe.pipeline.records import Media
