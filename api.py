@@ -225,6 +225,7 @@ def starter_encoders() -> StarterEncoders:
         encode_texts=text.encode,
         describe_voices=partial(describe_recordings, extractor=voice, detector=SileroVAD()),
         describe_faces=partial(face.still_features, n_workers=os.cpu_count() or 1),
+        mirror_faces=face.mirrored,
     )
 
 

@@ -58,8 +58,8 @@ class StarterSettings(Settings):
         skip_width=64,
     )
     tasks: tuple[TaskSettings, ...] = (
-        TaskSettings(name="sentiment_class", weight=2.0, head=_HEAD),
-        TaskSettings(name="sentiment_intensity", weight=2.0, head=_HEAD),
+        TaskSettings(name="sentiment_class", weight=1.5, head=_HEAD),
+        TaskSettings(name="sentiment_intensity", weight=1.5, head=_HEAD),
         TaskSettings(name="emotion_class", weight=1.0, softmax_weight=2.0, head=_HEAD),
         TaskSettings(name="emotion_intensity", weight=0.5, head=_HEAD),
     )

@@ -57,6 +57,8 @@ class StarterEncoders:
         Each recording is one speaker's clips in order; one block a recording, one row a clip.
     describe_faces : callable (images) -> (float32 [n, d], bool [n])
         Grey uint8 [n, h, w]; which faces were found.
+    mirror_faces : callable (float32 [n, d]) -> float32 [n, d]
+        Vectors of the same faces seen in a mirror.
     """
 
     text_spec: FeatureSpec
@@ -65,6 +67,7 @@ class StarterEncoders:
     encode_texts: Callable[[Sequence[str]], FloatArray]
     describe_voices: Callable[[Sequence[Sequence[Path]]], Iterable[FeatureBlock]]
     describe_faces: Callable[[npt.NDArray[np.uint8]], tuple[FloatArray, Flags]]
+    mirror_faces: Callable[[FloatArray], FloatArray]
 
     @property
     def specs(self) -> tuple[FeatureSpec, FeatureSpec, FeatureSpec]:
@@ -222,15 +225,13 @@ class Loader:
     def fer2013(self, split: Split) -> FaceCorpus:
         """FER-2013: faces; for training their mirror images too."""
         faces = fer2013.read(self._data, split)
-        views = [faces.images]
+        arrays = self._faces(faces.images)
+        values, found = arrays["values"], arrays["found"].astype(np.bool_)
+        views: tuple[FloatArray, ...] = (values,)
         if split == "train":
-            views.append(np.ascontiguousarray(faces.images[:, :, ::-1]))
-        described = [self._faces(images) for images in views]
-        return FaceCorpus(
-            tuple(arrays["values"] for arrays in described),
-            tuple(arrays["found"].astype(np.bool_) for arrays in described),
-            faces.emotions,
-        )
+            mirrored = self._encoders.mirror_faces(values)
+            views = (values, np.where(found[:, None], mirrored, np.float32(0)))
+        return FaceCorpus(views, (found,) * len(views), faces.emotions)
 
     def _faces(self, images: npt.NDArray[np.uint8]) -> Arrays:
         spec = self._encoders.visual_spec

@@ -29,6 +29,13 @@ class MixtureSettings(Settings):
     misheard_share: float = Field(
         default=0.25, ge=0, le=1, description="Share of sentences given with misheard words."
     )
+    cut_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of dialogues and monologues that are cut in two at a random place: the "
+        "same line is met with more and with less around it.",
+    )
     n_goemotions: int = Field(default=10000, gt=0, description="Comments an epoch.")
     n_faces: int = Field(default=20000, gt=0, description="Single faces an epoch.")
     voice_rounds: int = Field(
@@ -82,6 +89,7 @@ class Mixture:
         settings, meld = self._settings, self._corpora.meld
         vectors = meld.misheard(settings.misheard_share, rng)
         paired = self._weighted(self._pairer.dialogues(self._pairer.draw(rng), vectors))
+        paired = cut(paired, settings.cut_share, rng)
         return [thin(d, rng, settings.whole_share, settings.gap_share) for d in paired]
 
     def _weighted(self, dialogues: Sequence[Dialogue]) -> list[Dialogue]:
@@ -106,6 +114,7 @@ class Mixture:
         comments = corpora.goemotions
         found = self._weighted(corpora.meld.dialogues(corpora.meld.misheard(share, rng)))
         found += corpora.mosi.dialogues(corpora.mosi.misheard(share, rng))
+        found = cut(found, self._settings.cut_share, rng)
         found += corpora.sst5.dialogues(corpora.sst5.misheard(share, rng))
         chosen = _some(len(comments.sequences), self._settings.n_goemotions, rng)
         return found + comments.dialogues(chosen=chosen)
@@ -131,6 +140,31 @@ class Mixture:
             rows = np.flatnonzero(seen)
             found += faces.dialogues(view, rows[_some(len(rows), share, rng)])
         return found
+
+
+def cut(dialogues: Sequence[Dialogue], share: float, rng: np.random.Generator) -> list[Dialogue]:
+    """Cut about ``share`` of the dialogues of two utterances or more in two, anywhere."""
+    found = []
+    for dialogue in dialogues:
+        if len(dialogue) > 1 and rng.random() < share:
+            place = int(rng.integers(1, len(dialogue)))
+            found += [_part(dialogue, 0, place), _part(dialogue, place, len(dialogue))]
+        else:
+            found.append(dialogue)
+    return found
+
+
+def _part(dialogue: Dialogue, start: int, end: int) -> Dialogue:
+    here = slice(start, end)
+    return replace(
+        dialogue,
+        id=f"{dialogue.id}[{start}:{end}]",
+        features={name: values[here] for name, values in dialogue.features.items()},
+        present=dialogue.present[here],
+        targets={name: values[here] for name, values in dialogue.targets.items()},
+        weights=None if dialogue.weights is None else dialogue.weights[here],
+        task_weights={name: values[here] for name, values in dialogue.task_weights.items()},
+    )
 
 
 def emotion_weights(corpus: TextCorpus, power: float) -> FloatArray:

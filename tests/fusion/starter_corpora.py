@@ -123,6 +123,9 @@ class CountingEncoders:
         found[-1], values[-1] = False, 0.0
         return values, found
 
+    def mirror_faces(self, values: FloatArray) -> FloatArray:
+        return values[:, ::-1].copy()
+
     def encoders(self) -> StarterEncoders:
         return StarterEncoders(
             spec("text"),
@@ -131,6 +134,7 @@ class CountingEncoders:
             self.encode_texts,
             self.describe_voices,
             self.describe_faces,
+            self.mirror_faces,
         )
 
 

@@ -10,7 +10,12 @@ import pytest
 
 from affect_pipe.fusion.datasets import fer2013, meld, ravdess
 from affect_pipe.fusion.recipes.starter_features import Loader, mishear_all
-from affect_pipe.fusion.recipes.starter_mixture import Mixture, MixtureSettings, TrainingCorpora
+from affect_pipe.fusion.recipes.starter_mixture import (
+    Mixture,
+    MixtureSettings,
+    TrainingCorpora,
+    cut,
+)
 from affect_pipe.fusion.recipes.starter_pairing import SUBSETS, Pairer, only, thin
 from affect_pipe.fusion.recipes.starter_store import FeatureStore
 from affect_pipe.pipeline.errors import UsageError
@@ -133,7 +138,7 @@ def test_epochs_follow_their_generator(train):
     corpora = TrainingCorpora(
         train.meld, train.mosi, train.sst5, train.goemotions, train.ravdess, train.fer2013
     )
-    mixture = Mixture(corpora, MixtureSettings(n_goemotions=5, n_faces=10))
+    mixture = Mixture(corpora, MixtureSettings(n_goemotions=5, n_faces=10, cut_share=0.0))
     one, same, other = (mixture.epoch(1, np.random.default_rng(s)) for s in (7, 7, 8))
     assert [d.id for d in one] == [d.id for d in same]
     assert all((a.present == b.present).all() for a, b in zip(one, same, strict=True))
@@ -150,6 +155,21 @@ def test_epochs_follow_their_generator(train):
     }
     clips = sum(len(d) for d in one if d.corpus == "ravdess")
     assert clips == 2 * len(train.ravdess)
+
+
+def test_cutting_loses_nothing(train):
+    whole = train.meld.dialogues() * 20
+    parts = cut(whole, 0.5, np.random.default_rng(3))
+    assert len(whole) * 1.2 < len(parts) < len(whole) * 1.8
+    assert min(len(d) for d in parts) >= 1
+    for field in ("features", "targets"):
+        for name in getattr(whole[0], field):
+            before, after = (
+                np.concatenate([getattr(d, field)[name] for d in dialogues])
+                for dialogues in (whole, parts)
+            )
+            np.testing.assert_array_equal(before, after)
+    assert cut(whole, 0.0, np.random.default_rng(3)) == whole
 
 
 def test_misheard_texts_keep_something_and_follow_their_seed():
