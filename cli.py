@@ -161,6 +161,7 @@ def _add_cache(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentP
 
 def _run(arguments: argparse.Namespace) -> int:
     _hush_back_ends()
+    _share_the_interpreter()
     from affect_pipe.pipeline.settings import load_settings
 
     segmentation = {
@@ -308,6 +309,15 @@ def _doctor(arguments: argparse.Namespace) -> int:
     for check in checks:
         print(check.line())
     return FAILED if any(check.needed and not check.ok for check in checks) else OK
+
+
+def _share_the_interpreter() -> None:
+    """Let the frames' thread back in soon while the other one imports and loads models.
+
+    It asks for the interpreter after every native call, thousands of times a minute of video; at
+    the default of 5 ms a wait, the two branches would take turns instead of overlapping.
+    """
+    sys.setswitchinterval(0.0005)
 
 
 def _hush_back_ends() -> None:
