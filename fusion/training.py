@@ -56,6 +56,12 @@ class TrainingSettings(Settings):
         description="Validate and keep an exponential moving average of the weights, with this "
         "decay a step; 0 for none.",
     )
+    average_from_epoch: int = Field(
+        default=1,
+        gt=0,
+        description="Epoch with which the average begins anew: from then on all steps count the "
+        "same until the decay takes over (stochastic weight averaging, Izmailov et al. 2018).",
+    )
     patience: int | None = Field(
         default=None, gt=0, description="Stop after so many epochs without a better score."
     )
@@ -134,6 +140,8 @@ def train(
             # A generator an epoch: what one epoch draws does not move the next.
             rng = np.random.default_rng([settings.seed, epoch])
             dialogues = epoch_dialogues(epoch, rng)
+            if average is not None and epoch == settings.average_from_epoch > 1:
+                average.restart(model)
             losses = _run_epoch(model, dialogues, normaliser, settings, optimiser, average, rng)
             trained_s = time.perf_counter() - started
             with torch.random.fork_rng(devices=[]):
@@ -264,17 +272,28 @@ def _copy_state(model: FusionModel) -> dict[str, torch.Tensor]:
 
 
 class _Average:
-    """Exponential moving average of a model's weights."""
+    """Exponential moving average of a model's weights.
+
+    Started afresh with `restart`, it is the plain mean of the steps since, until there are so many
+    that the decay is the slower of the two.
+    """
 
     def __init__(self, model: FusionModel, decay: float) -> None:
         self.decay = decay
         self.steps = 0
+        # A mean of everything would drag the random start along; this forgets it fast.
+        self.head_start = 9
+        self.state = _copy_state(model)
+
+    def restart(self, model: FusionModel) -> None:
+        """Forget all steps so far; the weights are good enough to count fully from now on."""
+        self.steps, self.head_start = 0, 1
         self.state = _copy_state(model)
 
     def update(self, model: FusionModel) -> None:
         """Move towards the model's weights; faster at first, to forget the start."""
         self.steps += 1
-        decay = min(self.decay, self.steps / (self.steps + 9))
+        decay = min(self.decay, self.steps / (self.steps + self.head_start))
         with torch.no_grad():
             for name, value in model.state_dict().items():
                 self.state[name].lerp_(value, 1 - decay)

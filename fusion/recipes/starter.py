@@ -71,12 +71,13 @@ class StarterSettings(Settings):
         }
     )
     mixture: MixtureSettings = MixtureSettings()
-    epochs: int = Field(default=14, gt=0)
+    epochs: int = Field(default=16, gt=0)
     learning_rate: float = Field(default=1e-3, gt=0)
-    final_learning_rate: float = Field(default=3e-4, gt=0)
+    final_learning_rate: float = Field(default=5e-4, gt=0)
     weight_decay: float = Field(default=0.02, ge=0)
     batch_utterances: int = Field(default=192, gt=0)
-    average_decay: float = Field(default=0.9993, ge=0, lt=1)
+    average_decay: float = Field(default=0.9998, ge=0, lt=1)
+    average_from_epoch: int = Field(default=5, gt=0)
     gradient_clip: float = Field(default=2.0, gt=0)
 
     def training(self, seed: int, device: Literal["auto", "cpu", "cuda"]) -> TrainingSettings:
@@ -91,6 +92,7 @@ class StarterSettings(Settings):
             batch_utterances=self.batch_utterances,
             gradient_clip=self.gradient_clip,
             average_decay=self.average_decay,
+            average_from_epoch=min(self.average_from_epoch, self.epochs),
             seed=seed,
             device=device,
         )

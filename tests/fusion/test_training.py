@@ -146,6 +146,22 @@ def test_averaged_weights_are_what_is_validated_and_kept(fitted):
     )
 
 
+def test_a_late_average_is_the_mean_of_the_steps_since(fitted):
+    # All dialogues in one batch: an epoch is a step.
+    def last_weights(epochs, **fields):
+        count = iter(range(1, 100))
+        net, *_ = fitted(
+            score=lambda net: {"score": next(count)}, batch_size=1000, epochs=epochs, **fields
+        )
+        return net.state_dict()
+
+    averaged = last_weights(4, average_decay=0.999, average_from_epoch=3)
+    steps = [last_weights(epochs) for epochs in (2, 3, 4)]
+    for name, value in averaged.items():
+        mean = torch.stack([step[name] for step in steps]).mean(dim=0)
+        torch.testing.assert_close(value, mean, rtol=0, atol=TOLERANCE)
+
+
 def test_what_validation_draws_does_not_move_training(fitted):
     def noisy(net):
         torch.rand(7)
