@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from affect_pipe.fusion.batch import Dialogue
-from affect_pipe.fusion.config import Settings, TaskName
+from affect_pipe.fusion.config import SENTIMENTS, Settings, TaskName
 from affect_pipe.fusion.recipes.starter_data import FaceCorpus, Rows, TextCorpus, VoiceCorpus
 from affect_pipe.fusion.recipes.starter_pairing import Pairer, thin
 from affect_pipe.pipeline.records import FloatArray
@@ -28,6 +28,12 @@ class MixtureSettings(Settings):
     meld_weight: float = Field(default=1.5, gt=0, description="Factor of the loss of MELD lines.")
     misheard_share: float = Field(
         default=0.25, ge=0, le=1, description="Share of sentences given with misheard words."
+    )
+    implied_intensity_weight: float = Field(
+        default=0.3,
+        ge=0,
+        description="Weight of the sentiment intensity that a paired line's sentiment class "
+        "implies: the mean intensity of SST-5's sentences of that class.",
     )
     cut_share: float = Field(
         default=0.5,
@@ -80,6 +86,7 @@ class Mixture:
         self._settings = settings
         self._pairer = Pairer(corpora.meld, corpora.ravdess, corpora.fer2013)
         self._balance = emotion_weights(corpora.meld, settings.emotion_balance)
+        self._implied = intensity_of_classes(corpora.sst5)
 
     def epoch(self, number: int, rng: np.random.Generator) -> list[Dialogue]:
         """Draw an epoch; see `affect_pipe.fusion.training.train`."""
@@ -89,8 +96,22 @@ class Mixture:
         settings, meld = self._settings, self._corpora.meld
         vectors = meld.misheard(settings.misheard_share, rng)
         paired = self._weighted(self._pairer.dialogues(self._pairer.draw(rng), vectors))
-        paired = cut(paired, settings.cut_share, rng)
+        paired = cut([self._with_intensity(d) for d in paired], settings.cut_share, rng)
         return [thin(d, rng, settings.whole_share, settings.gap_share) for d in paired]
+
+    def _with_intensity(self, dialogue: Dialogue) -> Dialogue:
+        """Add the intensity that the sentiment class implies.
+
+        Only sentences by themselves have a known intensity; without this, what is predicted
+        beside a voice or a face is never held to anything.
+        """
+        classes = dialogue.targets["sentiment_class"].reshape(-1).astype(np.int64)
+        weights = np.full(len(dialogue), self._settings.implied_intensity_weight, np.float32)
+        return replace(
+            dialogue,
+            targets={**dialogue.targets, "sentiment_intensity": self._implied[classes]},
+            task_weights={**dialogue.task_weights, "sentiment_intensity": weights},
+        )
 
     def _weighted(self, dialogues: Sequence[Dialogue]) -> list[Dialogue]:
         """Weigh MELD's dialogues, all of them and in order.
@@ -165,6 +186,14 @@ def _part(dialogue: Dialogue, start: int, end: int) -> Dialogue:
         weights=None if dialogue.weights is None else dialogue.weights[here],
         task_weights={name: values[here] for name, values in dialogue.task_weights.items()},
     )
+
+
+def intensity_of_classes(corpus: TextCorpus) -> FloatArray:
+    """Mean sentiment intensity of the sentences of each sentiment class, float32 [3]."""
+    classes = corpus.targets["sentiment_class"].reshape(-1)
+    intensities = corpus.targets["sentiment_intensity"].reshape(-1)
+    means = [intensities[classes == i].mean() for i in range(len(SENTIMENTS))]
+    return np.array(means, np.float32)
 
 
 def emotion_weights(corpus: TextCorpus, power: float) -> FloatArray:
