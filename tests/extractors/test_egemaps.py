@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from affect_pipe.extractors.acoustic import level
 from affect_pipe.extractors.acoustic.egemaps import EGeMAPS
 from affect_pipe.extractors.corpora import ClipSource

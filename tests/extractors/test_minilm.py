@@ -4,6 +4,7 @@ import importlib.util
 
 import numpy as np
 import pytest
+
 from affect_pipe.extractors.text import minilm
 from affect_pipe.extractors.text.minilm import MiniLM, find_weights
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
@@ -22,7 +23,7 @@ def tiny_folder(tmp_path_factory):
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("tiny-minilm")
-    words = "[PAD] [UNK] [CLS] [SEP] i love this ! it was awful . the".split()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "i", "love", "this", "!", "it", "was", "awful", ".", "the"]
     tokenizer = Tokenizer(models.WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
