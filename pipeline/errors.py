@@ -37,7 +37,7 @@ class MissingDependencyError(AffectPipeError, ImportError):
 
 
 class MissingWeightsError(AffectPipeError):
-    """Model weights are neither on this machine nor within reach; the message says how to get them."""
+    """Model weights are neither here nor within reach; the message says how to get them."""
 
 
 class ResultError(AffectPipeError):

@@ -23,7 +23,8 @@ def tiny_folder(tmp_path_factory):
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("tiny-minilm")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "i", "love", "this", "!", "it", "was", "awful", ".", "the"]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    words = [*special, "i", "love", "this", "!", "it", "was", "awful", ".", "the"]
     tokenizer = Tokenizer(models.WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
