@@ -163,7 +163,7 @@ def build(
         versions=_versions(),
         training=chosen.model_dump(mode="json", exclude={"backbone", "tasks", "normalisation"}),
     )
-    checkpoints.save(out, config, model, normaliser, model_card(report, encoders.specs))
+    checkpoints.save(out, config, model, normaliser, model_card(report, encoders.specs, seed))
     return report
 
 

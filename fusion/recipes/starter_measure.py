@@ -82,9 +82,11 @@ class Measurer:
         self, dialogues: Sequence[Dialogue], task: TaskName
     ) -> tuple[FloatArray, FloatArray]:
         """Targets and predictions of a task over dialogues, end to end."""
-        from affect_pipe.fusion.inference import gather, predict_values
+        from affect_pipe.fusion.inference import fixed_threads, gather, predict_values
 
-        return gather(task, dialogues, predict_values(self._model, dialogues, self._normaliser))
+        with fixed_threads(1):
+            values = predict_values(self._model, dialogues, self._normaliser)
+        return gather(task, dialogues, values)
 
     def _meld(self, name: str, corpus: TextCorpus, vectors: FloatArray) -> list[Figure]:
         dialogues = corpus.dialogues(vectors)

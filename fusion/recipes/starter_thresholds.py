@@ -28,13 +28,14 @@ def choose_thresholds(
     All corpora count together, paired dialogues with every subset of modalities, so that one
     threshold serves whatever a video offers. Without dev parts the papers' thresholds are kept.
     """
-    from affect_pipe.fusion.inference import gather, predict_values
+    from affect_pipe.fusion.inference import fixed_threads, gather, predict_values
     from affect_pipe.fusion.tasks import paper_thresholds
 
     dialogues = _judged(dev)
     if not dialogues:
         return paper_thresholds()
-    values = predict_values(model, dialogues, normaliser)
+    with fixed_threads(1):
+        values = predict_values(model, dialogues, normaliser)
     target, estimate = gather("emotion_class", dialogues, values)
     return {
         name: calibrate(target, estimate, objective, PAPER_THRESHOLDS[name])
