@@ -139,7 +139,7 @@ def train(
     data: str | Path,
     out: str | Path,
     *,
-    seed: int = 0,
+    seed: int = 3,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     cache_dir: str | None = None,
     tell: Tell = _ignore,
@@ -153,6 +153,8 @@ def train(
         Folder of corpora; see docs/data.md.
     out : str or Path
         Checkpoint folder to write.
+    seed : int
+        3 made the shipped starter.
     cache_dir : str, optional
         Where the corpora's features are kept, in the subfolder ``corpora``.
     tell : callable

@@ -12,7 +12,7 @@ from affect_pipe.fusion.batch import Dialogue
 from affect_pipe.fusion.config import SENTIMENTS, Settings, TaskName
 from affect_pipe.fusion.recipes.starter_data import FaceCorpus, Rows, TextCorpus, VoiceCorpus
 from affect_pipe.fusion.recipes.starter_pairing import Pairer, thin
-from affect_pipe.pipeline.records import FloatArray
+from affect_pipe.pipeline.records import MODALITIES, FloatArray
 
 
 class MixtureSettings(Settings):
@@ -96,20 +96,23 @@ class Mixture:
         settings, meld = self._settings, self._corpora.meld
         vectors = meld.misheard(settings.misheard_share, rng)
         paired = self._weighted(self._pairer.dialogues(self._pairer.draw(rng), vectors))
-        paired = cut([self._with_intensity(d) for d in paired], settings.cut_share, rng)
-        return [thin(d, rng, settings.whole_share, settings.gap_share) for d in paired]
+        paired = cut(paired, settings.cut_share, rng)
+        thinned = [thin(d, rng, settings.whole_share, settings.gap_share) for d in paired]
+        return [self._with_intensity(dialogue) for dialogue in thinned]
 
     def _with_intensity(self, dialogue: Dialogue) -> Dialogue:
-        """Add the intensity that the sentiment class implies.
+        """Add the intensity that the sentiment class implies, where there is a voice or a face.
 
         Only sentences by themselves have a known intensity; without this, what is predicted
         beside a voice or a face is never held to anything.
         """
+        beside = dialogue.present[:, [MODALITIES.index("acoustic"), MODALITIES.index("visual")]]
         classes = dialogue.targets["sentiment_class"].reshape(-1).astype(np.int64)
+        implied = np.where(beside.any(axis=1), self._implied[classes], np.float32(np.nan))
         weights = np.full(len(dialogue), self._settings.implied_intensity_weight, np.float32)
         return replace(
             dialogue,
-            targets={**dialogue.targets, "sentiment_intensity": self._implied[classes]},
+            targets={**dialogue.targets, "sentiment_intensity": implied},
             task_weights={**dialogue.task_weights, "sentiment_intensity": weights},
         )
 
