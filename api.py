@@ -219,7 +219,8 @@ def starter_encoders() -> StarterEncoders:
     from affect_pipe.fusion.recipes.starter_features import StarterEncoders
 
     # A photograph shows no motion: only means over frames carry over from it to video.
-    text, voice, face = MiniLM(), EGeMAPS(), FaceMesh(functionals=("mean",))
+    # Means need few frames: 6 a second of video cost little more than decoding.
+    text, voice, face = MiniLM(), EGeMAPS(), FaceMesh(functionals=("mean",), rate_hz=6.0)
     return StarterEncoders(
         text_spec=text.spec(),
         acoustic_spec=voice.spec(),

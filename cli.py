@@ -161,7 +161,7 @@ def _add_cache(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentP
 
 def _run(arguments: argparse.Namespace) -> int:
     _hush_back_ends()
-    _share_the_interpreter()
+    _share_the_machine()
     from affect_pipe.pipeline.settings import load_settings
 
     segmentation = {
@@ -191,6 +191,8 @@ def _run(arguments: argparse.Namespace) -> int:
                 result = analyzer(video, display)
             _show(result, arguments.out)
             codes.append(OK)
+        except BrokenPipeError:
+            raise
         except Exception as error:
             if arguments.debug:
                 raise
@@ -230,16 +232,17 @@ def _show(result: VideoResult, folder: Path) -> None:
     from affect_pipe.pipeline.results.csv_result import write_csv
     from affect_pipe.pipeline.results.json_result import write_json
     from affect_pipe.pipeline.results.table import to_table
+    from affect_pipe.pipeline.results.terminal_text import printable
 
     stem = result.media.path.stem
     written = [folder / f"{stem}.affect.json", folder / f"{stem}.affect.csv"]
     write_json(result, written[0])
     write_csv(result, written[1])
     for warning in result.warnings:
-        print(f"affect-pipe: warning: {warning}", file=sys.stderr)
+        print(f"affect-pipe: warning: {printable(warning)}", file=sys.stderr)
     if result.features.utterances:
         Console().print(to_table(result))
-    print(f"wrote {written[0]} and {written[1].name}")
+    print(printable(f"wrote {written[0]} and {written[1].name}"))
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -311,13 +314,12 @@ def _doctor(arguments: argparse.Namespace) -> int:
     return FAILED if any(check.needed and not check.ok for check in checks) else OK
 
 
-def _share_the_interpreter() -> None:
-    """Let the frames' thread back in soon while the other one imports and loads models.
+def _share_the_machine() -> None:
+    """Leave one core to the frames' branch; must be set before libraries are imported.
 
-    It asks for the interpreter after every native call, thousands of times a minute of video; at
-    the default of 5 ms a wait, the two branches would take turns instead of overlapping.
+    OpenMP threads of the other branch that wait for a core the frames hold would spin.
     """
-    sys.setswitchinterval(0.0005)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) - 1)))
 
 
 def _hush_back_ends() -> None:
@@ -330,8 +332,10 @@ def _hush_back_ends() -> None:
 
 
 def _complain(error: Exception) -> int:
+    from affect_pipe.pipeline.results.terminal_text import printable
+
     if isinstance(error, AffectPipeError):
-        print(f"affect-pipe: {error}", file=sys.stderr)
+        print(f"affect-pipe: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     print(
         f"affect-pipe: unexpected {type(error).__name__}: {error} (run again with --debug and "

@@ -66,7 +66,9 @@ def load_settings(path: Path | None, flags: Mapping[str, Any]) -> RunSettings:
     values: dict[str, Any] = _read_toml(path) if path is not None else {}
     for name, value in flags.items():
         if isinstance(value, Mapping):
-            values[name] = {**values.get(name, {}), **value}
+            # What is no table in the file stays as it is, for the validation to name.
+            table = values.get(name, {})
+            values[name] = {**table, **value} if isinstance(table, Mapping) else table
         elif value is not None:
             values[name] = value
     try:
