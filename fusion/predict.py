@@ -51,6 +51,11 @@ class CheckpointPredictor:
     def __init__(self, folder: str | Path) -> None:
         self._folder = checkpoint.resolve(folder)
         self._config = checkpoint.read_config(self._folder)
+        # Found out now, not after an hour of extraction.
+        if not (self._folder / checkpoint.TENSORS_NAME).is_file():
+            raise CheckpointError(
+                f"Checkpoint {self._folder} has no {checkpoint.TENSORS_NAME}: copy all of it."
+            )
         missing = set(_TASKS_NEEDED) - {task.name for task in self._config.tasks}
         if missing:
             raise CheckpointError(

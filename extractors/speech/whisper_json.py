@@ -7,6 +7,7 @@ the OpenAI interface (``words`` beside ``segments``), WhisperX (``score``, ``spe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable
@@ -143,9 +144,12 @@ def _text(value: Any) -> str:
 
 
 def _finite(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{what} is {value!r}")
-    return float(value)
+    if not isinstance(value, bool) and isinstance(value, int | float):
+        # An integer may have more digits than a float can hold.
+        with contextlib.suppress(OverflowError):
+            if math.isfinite(value):
+                return float(value)
+    raise ValueError(f"{what} is {str(value)[:40]!r}")
 
 
 def _speaker(item: dict[str, Any]) -> str | None:

@@ -194,6 +194,12 @@ def evaluate(
     _check_specs(config, encoders)
     loaded = checkpoints.load(folder)
     parts = Loader(data, encoders, FeatureStore(work), tell).load(split, needed=False)
+    corpora = (parts.meld, parts.mosi, parts.sst5, parts.goemotions, parts.ravdess, parts.fer2013)
+    if all(corpus is None for corpus in corpora):
+        raise UsageError(
+            f"{data} holds none of the starter's corpora for {split}: see docs/data.md for the "
+            "files that are read."
+        )
     measurer = Measurer(loaded.model, loaded.normaliser, config.thresholds)
     return measurer.report(parts, config.name, split)
 
