@@ -130,5 +130,8 @@ class Predictor(Protocol):
     def feature_specs(self) -> tuple[FeatureSpec, ...]:
         """Return the exact feature specs it was trained on, one a modality."""
 
+    def warnings(self, features: VideoFeatures) -> tuple[str, ...]:
+        """Say where features differ from those it was trained on without being of another kind."""
+
     def predict(self, features: VideoFeatures) -> Prediction:
         """Judge the utterances of one video, together, as one sequence."""

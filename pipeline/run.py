@@ -80,7 +80,7 @@ class Run:
             features=features,
             prediction=prediction,
             model=self.predictor.info(),
-            warnings=self._warnings(source, utterances, passes),
+            warnings=self._warnings(source, features, passes),
             timings_s={**stages.timings_s, "total": time.perf_counter() - start},
         )
 
@@ -135,11 +135,11 @@ class Run:
     def _warnings(
         self,
         source: CachedSource,
-        utterances: Sequence[Utterance],
+        features: VideoFeatures,
         passes: Sequence[tuple[FrameStage, Future[Arrays]]],
     ) -> tuple[str, ...]:
-        found = list(source.transcript.warnings)
-        if not utterances:
+        found = [*source.transcript.warnings, *self.predictor.warnings(features)]
+        if not features.utterances:
             found.append(NO_SPEECH)
         if source.media.video is not None:
             problems = (stage.problem(future.result()) for stage, future in passes)

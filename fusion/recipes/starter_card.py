@@ -53,8 +53,8 @@ recognition mishears them.
   Lines of paired dialogues were given, at a small weight, the mean intensity of SST-5's sentences
   of their sentiment class, so that intensity beside a voice or a face agrees with the class. Its
   correlation is known for sentences by themselves only.
-- About one in ten FER-2013 dev images is a near-duplicate of a training image (pixel correlation
-  above 0.95), so accuracy on faces is a point or so too good.
+- Some FER-2013 dev images are near-duplicates of training images, which flatters the accuracy on
+  faces.
 - Single-label GoEmotions comments also teach sentiment class by the relation that MELD's labels
   keep: happy is positive; anger, disgust, fear and sad are negative; no emotion is neutral.
 - Faces are stills, so the features hold nothing of motion.
