@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.corpora import describe_recordings
@@ -19,6 +19,7 @@ from affect_pipe.pipeline.cache import Cache, resolve_root
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import CheckpointError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
+from affect_pipe.pipeline.frame_process import FrameProcess
 from affect_pipe.pipeline.interfaces import FeatureExtractor
 from affect_pipe.pipeline.records import FeatureSpec, VideoResult
 from affect_pipe.pipeline.run import Run
@@ -65,11 +66,15 @@ def analyze(
     AffectPipeError
         With one sentence that says what was wrong with which file and what to do.
     """
-    return Analyzer(settings or RunSettings())(video, listener)
+    with Analyzer(settings or RunSettings()) as analyzer:
+        return analyzer(video, listener)
 
 
 class Analyzer:
     """Analyses one video after another with the models loaded once.
+
+    Frames are looked at in a child process that lives as long as the analyzer: close it, or use it
+    in a ``with`` block.
 
     Parameters
     ----------
@@ -88,8 +93,21 @@ class Analyzer:
         self._predictor = CheckpointPredictor(resolve(settings.model))
         self._extractors = matching_extractors(self._predictor.feature_specs())
         self._detector = SileroVAD()
+        self._frames = FrameProcess()
         self._problems: list[str] = []
         self._cache = Cache(resolve_root(settings.cache_dir), on_problem=self._problems.append)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End the child process."""
+        self.close()
+
+    def close(self) -> None:
+        """End the child process; the next call would start another."""
+        self._frames.close()
 
     def __call__(self, video: str | Path, listener: Listener = ignore) -> VideoResult:
         """Analyse one video; see `analyze`."""
@@ -110,6 +128,7 @@ class Analyzer:
             segmentation=settings.segmentation,
             limits=settings.limits,
             memo=DigestMemo(self._cache.digest_folder()),
+            frame_pass=self._frames,
         )
         result = run(video, listener)
         return replace(result, warnings=(*result.warnings, *self._problems))

@@ -183,20 +183,20 @@ def _run(arguments: argparse.Namespace) -> int:
     from affect_pipe.api import Analyzer
     from affect_pipe.pipeline.progress import ProgressDisplay
 
-    analyzer = Analyzer(settings)
     codes: list[int] = []
-    for video in arguments.videos:
-        try:
-            with ProgressDisplay(Console(stderr=True)) as display:
-                result = analyzer(video, display)
-            _show(result, arguments.out)
-            codes.append(OK)
-        except BrokenPipeError:
-            raise
-        except Exception as error:
-            if arguments.debug:
+    with Analyzer(settings) as analyzer:
+        for video in arguments.videos:
+            try:
+                with ProgressDisplay(Console(stderr=True)) as display:
+                    result = analyzer(video, display)
+                _show(result, arguments.out)
+                codes.append(OK)
+            except BrokenPipeError:
                 raise
-            codes.append(_complain(error))
+            except Exception as error:
+                if arguments.debug:
+                    raise
+                codes.append(_complain(error))
     return FAILED if FAILED in codes else max(codes)
 
 

@@ -9,6 +9,7 @@ Every run is a fresh process, start-up included, with a cache of its own.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -18,13 +19,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from decode import bare_decode, timed
 from media_maker import make_talking_video
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One process: wall seconds, peak resident memory, and the timings it wrote."""
+    """One run: wall seconds, peak memory of its processes together, and the timings it wrote."""
 
     wall_s: float
     peak_mib: float
@@ -35,14 +37,26 @@ def run_once(video: Path, folder: Path) -> Measured:
     command = [sys.executable, "-m", "affect_pipe.cli", "run", str(video), "--out", str(folder)]
     environment = {**os.environ, "AFFECT_PIPE_CACHE": str(folder / "cache")}
     start = time.perf_counter()
-    # wait4 tells the peak memory of this very child.
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
+    child = psutil.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    peak_bytes = 0
+    while child.poll() is None:
+        peak_bytes = max(peak_bytes, memory_of_tree(child))
+        time.sleep(0.05)
     wall_s = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed with status {status}")
+    if child.returncode:
+        raise SystemExit(f"{' '.join(command)} failed with status {child.returncode}")
     result = json.loads((folder / f"{video.stem}.affect.json").read_text(encoding="utf-8"))
-    return Measured(wall_s, usage.ru_maxrss / 1024, result["timings_s"])
+    return Measured(wall_s, peak_bytes / 2**20, result["timings_s"])
+
+
+def memory_of_tree(process: psutil.Process) -> int:
+    """Bytes resident in a process and its children; pages they share count once for each."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for member in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += member.memory_info().rss
+    return total
 
 
 def show(name: str, measured: Measured, video_s: float) -> None:

@@ -20,6 +20,10 @@ class MediaError(AffectPipeError):
     """A media file exists but cannot be read as audio or video, or breaks a safety bound."""
 
 
+class StageError(AffectPipeError):
+    """The process that runs a stage died: a crash in a codec or a model, or too little memory."""
+
+
 class TranscriptError(AffectPipeError):
     """A transcript cannot be read, or does not belong to this media."""
 

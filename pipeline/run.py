@@ -13,6 +13,7 @@ from affect_pipe.pipeline.cache import Cache
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.fingerprint import digest_json, digest_utterances, stage_key
+from affect_pipe.pipeline.frame_pass import FramePass, in_this_thread
 from affect_pipe.pipeline.interfaces import (
     Arrays,
     FeatureExtractor,
@@ -48,6 +49,7 @@ class Run:
     segmentation: SegmentationSettings
     limits: MediaLimits
     memo: DigestMemo | None = None
+    frame_pass: FramePass = in_this_thread
 
     def __call__(self, path: Path, listener: Listener = ignore) -> VideoResult:
         """Analyse one video.
@@ -61,7 +63,9 @@ class Run:
         digest = self.memo.digest if self.memo is not None else None
         media = probe(path, limits=self.limits, digest=digest)
         stages = Stages(media, self.cache, listener)
-        source = CachedSource(media, stages, self.recogniser, self.detector, self.limits)
+        source = CachedSource(
+            media, stages, self.recogniser, self.detector, self.limits, self.frame_pass
+        )
         frame_stages = [s for s in (e.frame_stage() for e in self.extractors) if s is not None]
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="frames") as pool:
             passes = [(stage, pool.submit(source.frames, stage)) for stage in frame_stages]

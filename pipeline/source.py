@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from affect_pipe.pipeline import serialise
 from affect_pipe.pipeline.fingerprint import stage_key
+from affect_pipe.pipeline.frame_pass import FramePass, in_this_thread
 from affect_pipe.pipeline.interfaces import (
     Arrays,
-    Frame,
     FrameStage,
     SpeechRecogniser,
     VoiceActivityDetector,
 )
-from affect_pipe.pipeline.media import MediaLimits, iter_frames, read_audio
+from affect_pipe.pipeline.media import MediaLimits, read_audio
 from affect_pipe.pipeline.records import Audio, Interval, Media, Transcript
 from affect_pipe.pipeline.stages import Stages
-
-
-class Stopped(Exception):  # noqa: N818 - a signal between threads, not an error
-    """Another branch of the run failed; this one stops where it is."""
 
 
 @dataclass
@@ -37,6 +32,7 @@ class CachedSource:
     recogniser: SpeechRecogniser
     detector: VoiceActivityDetector
     limits: MediaLimits
+    frame_pass: FramePass = in_this_thread
     stop: threading.Event = field(default_factory=threading.Event)
     _audio_lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _frames_lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -108,26 +104,32 @@ class CachedSource:
         if self.media.video is None:
             return {}
         spec, key = stage.spec(), self.frames_key(stage)
+        watch = _StageWatch(self.stages, spec.stage, self.stop)
         with self._frames_lock:
             if key not in self._passes:
                 self._passes[key] = self.stages.cached(
                     spec.stage,
                     key,
-                    lambda: stage.analyse(self._watched(stage), self.media),
+                    lambda: self.frame_pass(stage, self.media, self.limits, watch),
                     lambda arrays: (arrays, {}),
                     lambda entry: entry.arrays,
                 )
             return self._passes[key]
 
-    def _watched(self, stage: FrameStage) -> Iterator[Frame]:
-        """Frames at the stage's rate, with progress told and the stop signal obeyed."""
-        name, told = stage.spec().stage, 0.0
-        frames = iter_frames(self.media, stage.rate_hz, limits=self.limits, warn=self.stages.warn)
-        for frame in frames:
-            if self.stop.is_set():
-                raise Stopped
-            fraction = min(frame.time_s / max(self.media.duration_s, 1e-6), 1.0)
-            if fraction - told >= 0.01:
-                told = fraction
-                self.stages.tell(name, "progress", fraction)
-            yield frame
+
+@dataclass(frozen=True)
+class _StageWatch:
+    """Passes on what a pass over frames tells, and the signal to stop."""
+
+    stages: Stages
+    stage: str
+    stop: threading.Event
+
+    def progress(self, fraction: float) -> None:
+        self.stages.tell(self.stage, "progress", fraction)
+
+    def warn(self, message: str) -> None:
+        self.stages.warn(message)
+
+    def stopped(self) -> bool:
+        return self.stop.is_set()

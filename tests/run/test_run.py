@@ -12,8 +12,8 @@ from affect_pipe.api import Analyzer, RunSettings, analyze
 from affect_pipe.extractors.acoustic.egemaps import EGeMAPS
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.extractors.text.minilm import MiniLM
-from affect_pipe.extractors.visual.follow import FaceTracks
 from affect_pipe.fusion.predict import CheckpointPredictor
+from affect_pipe.pipeline.frame_process import FrameProcess
 from affect_pipe.pipeline.results.json_result import schema, to_json
 
 
@@ -37,7 +37,7 @@ def calls(monkeypatch):
     """How often each back end is asked to compute."""
     counted = Counter()
     back_ends = [
-        (FaceTracks, "analyse"),
+        (FrameProcess, "__call__"),
         (SileroVAD, "detect"),
         (MiniLM, "extract"),
         (EGeMAPS, "extract"),
@@ -97,7 +97,7 @@ def test_another_recogniser_reruns_no_face_stage(clip, settings, result, calls):
     heard = analyze(clip, settings.model_copy(update={"asr": "pocketsphinx"}))
     assert heard.transcript.source == "pocketsphinx"
     assert any("PocketSphinx" in warning for warning in heard.warnings)
-    assert calls["FaceTracks.analyse"] == 0
+    assert calls["FrameProcess.__call__"] == 0
     assert calls["SileroVAD.detect"] == 0
     assert calls["CheckpointPredictor.predict"] == 1
 
