@@ -82,7 +82,7 @@ def read_vtt(text: str, path: Path) -> CueFile:
     if n_arrows and not raw:
         raise TranscriptError(f"None of the {n_arrows} cues of {path} has readable times.")
     missed = n_arrows - len(raw)
-    warnings = (f"{path.name}: {missed} cues could not be read.",) if missed > 0 else ()
+    warnings = (f"{missed} of {n_arrows} cues could not be read.",) if missed > 0 else ()
     if any(_INLINE_TIME.search(payload) for _, _, payload in raw):
         cues = _timed_cues(raw)
     else:

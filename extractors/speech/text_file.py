@@ -82,7 +82,7 @@ def _decode(data: bytes, path: Path) -> tuple[str, str | None]:
         for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
             zeros, others = data[first::2].count(0), data[1 - first :: 2].count(0)
             if others == 0 and zeros > 0.4 * len(data) / 2:
-                return data.decode(encoding), f"{path.name} has no byte-order mark: read as UTF-16."
+                return data.decode(encoding), "it has no byte-order mark: read as UTF-16."
     try:
         return data.decode("utf-8"), None
     except UnicodeDecodeError:
@@ -91,4 +91,4 @@ def _decode(data: bytes, path: Path) -> tuple[str, str | None]:
         text = data.decode("cp1252")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    return text, f"{path.name} is not UTF-8: read as Windows-1252, check the accented letters."
+    return text, "it is not UTF-8: read as Windows-1252, check the accented letters."

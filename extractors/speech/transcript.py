@@ -18,7 +18,7 @@ from affect_pipe.pipeline.errors import TranscriptError
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.records import StageSpec, Transcript
 
-VERSION = "1"
+VERSION = "2"
 _READERS = {".srt": read_srt, ".vtt": read_vtt, ".json": read_whisper_json}
 #: Formats by file name, best first: subtitles are usually checked by a person.
 FORMATS = (".srt", ".vtt", ".json", ".txt")
@@ -91,11 +91,10 @@ def read_transcript(path: Path, *, duration_s: float | None = None) -> Transcrip
         raise TranscriptError(f"{path} is empty: expected a transcript.")
     found: CueFile = reader(text, path)
     segments, repairs = to_segments(found.cues, path, duration_s)
-    empty = () if segments else (f"{path.name} holds no words.",)
+    empty = () if segments else ("it holds no words.",)
     return Transcript(
         segments=segments,
         source=found.source,
-        model=path.name,
         language=found.language,
         word_times="measured" if any(cue.words for cue in found.cues) else "spread",
         warnings=(*([warning] if warning else []), *found.warnings, *repairs, *empty),
@@ -149,10 +148,15 @@ class TranscriptFile:
         if never_coincide(transcript.segments, source.voice_activity):
             return _with_warning(
                 transcript,
-                f"{self._path.name}: speech and words never coincide: it may be shifted "
-                "or belong to another video.",
+                "speech and words never coincide: it may be shifted or belong to another video.",
             )
         return transcript
+
+    def signed(self, transcript: Transcript) -> Transcript:
+        """Name the file, in the model's place and before each warning."""
+        name = self._path.name
+        warnings = tuple(f"{name}: {warning}" for warning in transcript.warnings)
+        return replace(transcript, model=name, warnings=warnings)
 
 
 def _with_warning(transcript: Transcript, warning: str) -> Transcript:

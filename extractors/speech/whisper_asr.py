@@ -118,8 +118,7 @@ class Whisper:
         name = Path(self._size).name
         audio = source.audio
         if audio is None or not source.voice_activity:
-            missing = "there is no audio" if audio is None else "nobody speaks"
-            return Transcript((), "whisper", name, warnings=(f"{missing}: no words recognised.",))
+            return Transcript((), "whisper", name)
         language = _language_code(self._language)
         segments: list[Segment] = []
         notes: list[str] = []
@@ -138,6 +137,10 @@ class Whisper:
             word_times="measured",
             warnings=tuple(_counted(notes)),
         )
+
+    def signed(self, transcript: Transcript) -> Transcript:
+        """Name the model as this run does: one file may lie under several names."""
+        return replace(transcript, model=Path(self._size).name)
 
 
 # Videos of one run are recognised one after another with the same model.

@@ -308,6 +308,16 @@ def test_spec_follows_content_not_name(tmp_path):
     assert specs[0] == specs[1] != specs[2]
 
 
+def test_warnings_and_model_name_the_file_of_this_run(tmp_path, heard):
+    text = srt_of("00:00:02,000 --> 00:00:03,000", "00:00:01,000 --> 00:00:02,000")
+    first, second = (TranscriptFile(write(tmp_path / name, text)) for name in ("a.srt", "b.srt"))
+    kept = first.transcribe(heard(None, (), 9.0))
+    assert "a.srt" not in repr(kept)
+    signed = second.signed(kept)
+    assert signed.model == "b.srt"
+    assert signed.warnings == ("b.srt: 1 of 2 cues are out of order, sorted.",)
+
+
 def test_find_transcript(tmp_path):
     media = tmp_path / "my talk [1].mp4"
     assert find_transcript(media) is None

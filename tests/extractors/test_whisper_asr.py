@@ -14,7 +14,7 @@ import pytest
 from affect_pipe.extractors.speech import whisper_asr, whisper_weights
 from affect_pipe.extractors.speech.whisper_asr import Whisper, weights_available
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
-from affect_pipe.pipeline.records import Interval
+from affect_pipe.pipeline.records import Interval, Transcript
 
 RATE = 16000
 
@@ -128,9 +128,13 @@ def test_long_speech_is_cut_in_silence():
 
 
 def test_no_speech_needs_no_weights(empty_cache, heard):
-    silent = heard(noise(1.0), (), 1.0)
-    assert "nobody speaks" in Whisper("base").transcribe(silent).warnings[0]
-    assert "no audio" in Whisper("base").transcribe(heard(None, (), 1.0)).warnings[0]
+    for nothing in (heard(noise(1.0), (), 1.0), heard(None, (), 1.0)):
+        assert Whisper("base").transcribe(nothing) == Transcript((), "whisper", "base")
+
+
+def test_a_transcript_names_the_model_as_it_was_asked_for():
+    kept = Transcript((), "whisper", "large-v3")
+    assert Whisper("large").signed(kept).model == "large"
 
 
 def test_missing_weights_without_network_are_explained(empty_cache, no_network, heard):

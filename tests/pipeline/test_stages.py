@@ -1,5 +1,7 @@
 """Stages: computed once, kept, timed, and honest about what went wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,16 @@ def test_warnings_of_a_stage_come_back_with_its_cached_result(media, tmp_path):
     first = Stages(media, cache, lambda e: None)
     run(first, Counter(first, "two frames are damaged"))
     second = Stages(media, cache, lambda e: None)
+    run(second, Counter())
+    assert second.warnings == first.warnings == ("two frames are damaged",)
+
+
+def test_a_warning_is_kept_without_the_name_of_the_file(media, tmp_path):
+    cache = Cache(tmp_path / "cache")
+    first = Stages(media, cache, lambda e: None)
+    run(first, Counter(first, "talk.mp4: two frames are damaged"))
+    copy = replace(media, path=tmp_path / "copy of talk.mp4")
+    second = Stages(copy, cache, lambda e: None)
     run(second, Counter())
     assert second.warnings == first.warnings == ("two frames are damaged",)
 
