@@ -100,6 +100,7 @@ class Analyzer:
             media_path=video,
             transcript=settings.transcript,
             language=settings.language,
+            max_words_per_s=settings.limits.max_words_per_s,
         )
         run = Run(
             recogniser=recogniser,

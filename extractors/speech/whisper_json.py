@@ -78,7 +78,7 @@ def read_whisper_json(text: str, path: Path) -> CueFile:
     return CueFile(
         tuple(cues),
         source="whisperx-json" if _is_whisperx(data) else "whisper-json",
-        language=language if isinstance(language, str) else None,
+        language=_text(language)[:40] if isinstance(language, str) else None,
     )
 
 
@@ -140,7 +140,8 @@ def whisper_cues(segment: dict[str, Any], words_beside: Iterable[Any] = ()) -> l
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"text is {type(value).__name__}")
-    return value
+    # JSON may write half a surrogate pair alone, which is no text for anything that follows.
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _finite(value: Any, what: str) -> float:
@@ -154,7 +155,7 @@ def _finite(value: Any, what: str) -> float:
 
 def _speaker(item: dict[str, Any]) -> str | None:
     speaker = item.get("speaker")
-    return speaker.strip() or None if isinstance(speaker, str) else None
+    return _text(speaker).strip() or None if isinstance(speaker, str) else None
 
 
 def _middle_within(word: Any, start_s: float, end_s: float) -> bool:

@@ -14,7 +14,7 @@ from affect_pipe.extractors.speech.pocketsphinx_asr import PocketSphinx
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.transcript import TranscriptFile
 from affect_pipe.extractors.speech.whisper_asr import Whisper
-from affect_pipe.pipeline.errors import MissingWeightsError, TranscriptError, UsageError
+from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.records import Interval
 
 SRT = "1\n00:00:00,000 --> 00:00:01,000\nhello\n"
@@ -85,7 +85,7 @@ def test_bad_combinations(tmp_path):
         choose("transcript", media_path=media)
     with pytest.raises(UsageError, match="contradict"):
         choose("whisper", media_path=media, transcript=words)
-    with pytest.raises(TranscriptError, match="no transcript file"):
+    with pytest.raises(UsageError, match="no transcript file"):
         choose("auto", media_path=media, transcript=words)
 
 

@@ -12,7 +12,7 @@ from affect_pipe.extractors.speech.transcript import (
     find_transcript,
     read_transcript,
 )
-from affect_pipe.pipeline.errors import TranscriptError
+from affect_pipe.pipeline.errors import TranscriptError, UsageError
 
 SRT = """1
 00:00:01,000 --> 00:00:03,000
@@ -287,11 +287,35 @@ def test_broken_files_are_one_sentence(tmp_path, name, content, match):
 
 
 def test_missing_file_and_folder(tmp_path):
-    with pytest.raises(TranscriptError, match="no transcript file"):
+    with pytest.raises(UsageError, match="no transcript file"):
         TranscriptFile(tmp_path / "no.srt")
     (tmp_path / "dir.srt").mkdir()
-    with pytest.raises(TranscriptError, match="is a folder"):
-        TranscriptFile(tmp_path / "dir.srt")
+    for folder in (tmp_path / "dir.srt", tmp_path):
+        with pytest.raises(UsageError, match="is a folder"):
+            TranscriptFile(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.srt", srt_of(*["00:00:01,000 --> 00:00:02,000"] * 1000)),
+        ("b.srt", "1\n00:00:01,000 --> 00:00:02,000\n" + "word " * 1000),
+        ("a.json", json.dumps({"segments": [{"start": 0, "end": 1, "text": "x"}] * 1000})),
+    ],
+)
+def test_more_words_than_anybody_says(tmp_path, name, text):
+    path = write(tmp_path / name, text)
+    with pytest.raises(TranscriptError, match=r"1000 words or more.*max_words_per_s"):
+        read_transcript(path, duration_s=6.0)
+    assert len(read_transcript(path, duration_s=6.0, max_words_per_s=1000.0).words) >= 1000
+
+
+def test_half_a_character_in_json_is_replaced(tmp_path):
+    segment = {"start": 0, "end": 1, "text": "so \ud83d sad \ud83d\ude22", "speaker": "\udc00"}
+    path = write(tmp_path / "a.json", json.dumps({"segments": [segment]}))
+    (found,) = read_transcript(path).segments
+    assert found.text == "so \N{REPLACEMENT CHARACTER} sad \N{CRYING FACE}"
+    assert found.speaker == "\N{REPLACEMENT CHARACTER}"
 
 
 def test_words_free_file_is_an_empty_transcript_with_a_warning(tmp_path):
