@@ -31,6 +31,7 @@ from affect_pipe.pipeline.entry_format import (
 )
 from affect_pipe.pipeline.errors import CacheError
 from affect_pipe.pipeline.fingerprint import canonical_json
+from affect_pipe.pipeline.given import user_path
 from affect_pipe.pipeline.storage import LocalStorage, StoredFile, open_storage, remove_stale
 
 ENVIRONMENT_VARIABLE = "AFFECT_PIPE_CACHE"
@@ -76,13 +77,18 @@ def resolve_root(given: str | Path | None = None) -> str | Path:
     -------
     str or Path
         An fsspec URL as it is, or an absolute folder.
+
+    Raises
+    ------
+    UsageError
+        If it is empty, or no path.
     """
-    root = (
-        given or os.environ.get(ENVIRONMENT_VARIABLE) or platformdirs.user_cache_dir("affect-pipe")
-    )
+    root = given
+    if root is None:
+        root = os.environ.get(ENVIRONMENT_VARIABLE) or platformdirs.user_cache_dir("affect-pipe")
     if isinstance(root, str) and "://" in root:
         return root
-    return Path(root).expanduser().absolute()
+    return user_path(root, "the cache folder").absolute()
 
 
 class Cache:

@@ -13,6 +13,7 @@ from typing import Any
 
 from affect_pipe.extractors.speech.regions import pcm16, speech_regions
 from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.optional import require
 from affect_pipe.pipeline.records import Interval, Segment, StageSpec, Transcript, Word
@@ -44,7 +45,7 @@ class PocketSphinx:
     def __init__(self, *, language: str | None = None, note: str | None = None) -> None:
         if language is not None and language.lower().split("-")[0] not in ("en", "english"):
             raise UsageError(
-                f"PocketSphinx knows English alone, not {language!r}: "
+                f"PocketSphinx knows English alone, not {quoted(language)}: "
                 "use --asr whisper or give a transcript."
             )
         self._note = note

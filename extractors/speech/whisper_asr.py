@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import pickle
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,7 +25,8 @@ from affect_pipe.extractors.speech.whisper_weights import (
     verified_weights,
     weights_available,
 )
-from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.optional import require
 from affect_pipe.pipeline.records import Audio, Interval, Segment, StageSpec, Transcript
@@ -111,9 +111,9 @@ class Whisper:
         Raises
         ------
         MissingWeightsError
-            If the weights are neither here nor within reach, or are no Whisper weights.
+            If the weights are neither here nor within reach.
         UsageError
-            If the language is unknown to Whisper.
+            If the language is unknown to Whisper, or a file of weights is none of Whisper's.
         """
         name = Path(self._size).name
         audio = source.audio
@@ -150,15 +150,16 @@ def load_model(path: Path, device: str | None = None) -> Any:
 
     Raises
     ------
-    MissingWeightsError
+    UsageError
         If the file is no Whisper checkpoint.
     """
     whisper = require("whisper", feature="speech recognition with Whisper")
     try:
         # load_model of this package version passes weights_only=True to torch.load.
         model = whisper.load_model(str(path), device=device)
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError, OSError) as error:
-        raise MissingWeightsError(
+    except Exception as error:
+        # A stranger's file can fail anywhere in being unpacked; the kind of error tells nothing.
+        raise UsageError(
             f"{path} is no readable Whisper checkpoint ({type(error).__name__}): expected a .pt "
             "file of the whisper package; download it again."
         ) from error
@@ -177,7 +178,7 @@ def _language_code(language: str | None) -> str | None:
     code = str(tokenizer.TO_LANGUAGE_CODE.get(language.lower(), language.lower()))
     if code not in tokenizer.LANGUAGES:
         raise UsageError(
-            f"unknown language {language!r}: Whisper knows "
+            f"unknown language {quoted(language)}: Whisper knows "
             f"{', '.join(sorted(tokenizer.LANGUAGES))}."
         )
     return code

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save
 from affect_pipe.pipeline import cache as cache_module
 from affect_pipe.pipeline.cache import Cache, Entry, resolve_root
 from affect_pipe.pipeline.entry_format import encode
-from affect_pipe.pipeline.errors import CacheError
+from affect_pipe.pipeline.errors import CacheError, UsageError
 from affect_pipe.pipeline.fingerprint import digest_json
 
 KEY = digest_json("a key")
@@ -426,6 +426,12 @@ def test_the_flag_outweighs_the_environment_outweighs_the_default(
     assert resolve_root("~/x") == Path.home() / "x"
     monkeypatch.chdir(tmp_path)
     assert resolve_root("here") == tmp_path / "here"
+
+
+@pytest.mark.parametrize("no_path", ["", "~nosuchuser/x", "a\0b"])
+def test_what_is_no_path_is_one_clear_sentence(no_path: str) -> None:
+    with pytest.raises(UsageError, match="the cache folder"):
+        resolve_root(no_path)
 
 
 def test_digests_are_remembered_on_a_local_disk(tmp_path: Path) -> None:
