@@ -292,7 +292,7 @@ def _cache(arguments: argparse.Namespace) -> int:
     from affect_pipe.pipeline.cache import Cache, resolve_root
     from affect_pipe.pipeline.cache_report import run_action
 
-    cache: Cache = Cache(resolve_root(arguments.cache_dir))
+    cache: Cache = Cache(resolve_root(arguments.cache_dir), prepare=False)
     lines, code = run_action(
         cache,
         arguments.action,

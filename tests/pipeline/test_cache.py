@@ -146,17 +146,9 @@ def test_a_key_that_is_no_digest_is_refused(local: Cache, key: str) -> None:
         local.get(key)
 
 
-def test_a_result_is_computed_once(cache: Cache) -> None:
-    calls = []
-
-    def compute() -> tuple[dict[str, Any], dict[str, Any]]:
-        calls.append(1)
-        return {"x": np.arange(3)}, {"pair": (1, 2)}
-
-    for _ in range(3):
-        entry = cache.get_or_compute(KEY, "s", compute)
-        check_is(entry, {"x": np.arange(3)}, {"pair": [1, 2]})
-    assert len(calls) == 1
+def test_tuples_come_back_as_lists(cache: Cache) -> None:
+    cache.put(KEY, "s", {}, {"pair": (1, 2)})
+    check_is(cache.get(KEY), {}, {"pair": [1, 2]})
 
 
 # Damage
@@ -179,14 +171,15 @@ def test_no_flipped_bit_goes_unseen(local: Cache, tmp_path: Path, problems: list
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 100, -1])
-def test_a_file_cut_short_is_reported_dropped_and_computed_again(
+def test_a_file_cut_short_is_reported_and_dropped(
     local: Cache, tmp_path: Path, problems: list[str], n: int
 ) -> None:
     local.put(KEY, "s", {"x": np.arange(100)}, {})
     path = place(tmp_path / "cache")
     path.write_bytes(path.read_bytes()[:n])
-    entry = local.get_or_compute(KEY, "s", lambda: ({"x": np.arange(100)}, {}))
-    check_is(entry, {"x": np.arange(100)}, {})
+    assert local.get(KEY) is None
+    assert not path.exists()
+    local.put(KEY, "s", {"x": np.arange(100)}, {})
     check_is(local.get(KEY), {"x": np.arange(100)}, {})
     (problem,) = problems
     assert "damaged" in problem
@@ -368,6 +361,30 @@ def test_a_read_only_folder_is_one_clear_sentence(
     monkeypatch.setattr(Path, "touch", refuse)
     with pytest.raises(CacheError, match=r"Permission denied.* --cache-dir"):
         Cache(tmp_path)
+
+
+def test_a_read_only_folder_with_entries_is_read(
+    local: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    local.put(KEY, "s", {"x": np.arange(3)}, {})
+    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(os, "utime", refuse)
+    mounted = Cache(tmp_path / "cache")
+    check_is(mounted.get(KEY), {"x": np.arange(3)}, {})
+    for _ in range(2):
+        with pytest.raises(CacheError, match=r"can only be read \(Read-only file system\)"):
+            mounted.put(KEY, "s", {})
+
+
+def test_looking_at_a_cache_makes_no_folder(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "none", prepare=False)
+    assert cache.info().n_entries == 0
+    assert cache.verify() == []
+    assert cache.clear().n_removed == 0
+    assert not (tmp_path / "none").exists()
 
 
 def test_an_unknown_protocol_is_one_clear_sentence() -> None:

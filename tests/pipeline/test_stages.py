@@ -13,6 +13,12 @@ from affect_pipe.pipeline.stages import Stages
 KEY = "0123456789abcdef0123456789abcdef"
 
 
+@pytest.fixture(params=["local", "memory"])
+def cache(request, tmp_path):
+    """A cache in a folder, and one over fsspec."""
+    return Cache(tmp_path / "c" if request.param == "local" else f"memory://{tmp_path}/cache")
+
+
 @pytest.fixture
 def media(tmp_path):
     return Media(tmp_path / "talk.mp4", "ab" * 16, "mp4", 1.0, None, None)
@@ -37,8 +43,8 @@ def run(stages, compute, key=KEY):
     )
 
 
-def test_a_stage_is_computed_once(media, tmp_path):
-    cache, events, compute = Cache(tmp_path / "cache"), [], Counter()
+def test_a_stage_is_computed_once(media, cache):
+    events, compute = [], Counter()
     first = run(Stages(media, cache, events.append), compute)
     second = run(Stages(media, cache, events.append), compute)
     assert compute.calls == 1
