@@ -123,7 +123,7 @@ class Cache:
         try:
             self._storage.prepare()
         except OSError as error:
-            if next(self._files(), None) is None:
+            if not self._holds_entries():
                 raise CacheError(
                     f"the cache folder {self.root} cannot be written to ({_why(error)}): choose "
                     f"another one with --cache-dir or {ENVIRONMENT_VARIABLE}."
@@ -272,6 +272,12 @@ class Cache:
         if header.key != key:
             raise DamagedEntryError(f"it belongs to {header.key}")
         return Entry(key, header.stage, header.media_digest, arrays, header.meta)
+
+    def _holds_entries(self) -> bool:
+        try:
+            return next(self._files(), None) is not None
+        except OSError:
+            return False
 
     def _files(self) -> Iterator[tuple[str, StoredFile]]:
         for file in self._storage.files():
