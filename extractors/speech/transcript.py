@@ -37,7 +37,7 @@ def find_transcript(media_path: Path) -> Path | None:
     """
     try:
         beside = sorted(media_path.parent.iterdir())
-    except OSError:
+    except (OSError, ValueError):
         return None
     ranked = []
     for path in beside:
