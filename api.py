@@ -20,6 +20,7 @@ from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import CheckpointError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.frame_process import FrameProcess
+from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import FeatureExtractor
 from affect_pipe.pipeline.records import FeatureSpec, VideoResult
 from affect_pipe.pipeline.run import Run
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 RECIPES = ("starter",)
+DEVICES = ("auto", "cpu", "cuda")
+STARTER_SEED = 3
 Tell = Callable[[str], None]
 
 
@@ -118,6 +121,7 @@ class Analyzer:
             media_path=video,
             transcript=settings.transcript,
             language=settings.language,
+            max_words_per_s=settings.limits.max_words_per_s,
         )
         run = Run(
             recogniser=recogniser,
@@ -158,7 +162,7 @@ def train(
     data: str | Path,
     out: str | Path,
     *,
-    seed: int = 3,
+    seed: int = STARTER_SEED,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     cache_dir: str | None = None,
     tell: Tell = _ignore,
@@ -173,7 +177,9 @@ def train(
     out : str or Path
         Checkpoint folder to write.
     seed : int
-        3 made the shipped starter.
+        `STARTER_SEED` made the shipped starter.
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes a GPU if there is one.
     cache_dir : str, optional
         Where the corpora's features are kept, in the subfolder ``corpora``.
     tell : callable
@@ -187,9 +193,10 @@ def train(
     Raises
     ------
     UsageError
-        If the recipe is unknown or a corpus is missing.
+        If the recipe or the device is unknown, or a corpus is missing.
     """
     _check_recipe(recipe)
+    _check_device(device)
     from affect_pipe.fusion.recipes import starter
 
     return starter.build(
@@ -253,7 +260,20 @@ def starter_encoders() -> StarterEncoders:
 
 def _check_recipe(recipe: str) -> None:
     if recipe not in RECIPES:
-        raise UsageError(f"unknown recipe {recipe!r}: known recipes are {', '.join(RECIPES)}.")
+        raise UsageError(
+            f"unknown recipe {quoted(recipe)}: known recipes are {', '.join(RECIPES)}."
+        )
+
+
+def _check_device(device: str) -> None:
+    """Find out before hours of describing corpora whether a model could then be trained."""
+    if device not in DEVICES:
+        raise UsageError(f"unknown device {quoted(device)}: use {', '.join(DEVICES)}.")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UsageError("--device cuda is asked for, and there is no GPU: use cpu or auto.")
 
 
 def _corpora_folder(cache_dir: str | None) -> Path | None:

@@ -9,11 +9,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from affect_pipe.pipeline.errors import AffectPipeError, ResultError, UsageError
+from affect_pipe.pipeline.errors import AffectPipeError
+from affect_pipe.pipeline.results.standard_output import abandon_output, standard_output
 
 if TYPE_CHECKING:
     from affect_pipe.pipeline.cache import Cache
@@ -30,22 +31,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 when all went well, 1 when work failed, 2 for bad use.
     """
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
-    if arguments.debug:
-        return int(arguments.handler(arguments))
+    debug = False
     try:
+        arguments = build_parser().parse_args(argv)
+        debug = arguments.debug
         return int(arguments.handler(arguments))
-    except AffectPipeError as error:
-        return _complain(error)
     except KeyboardInterrupt:
+        if debug:
+            raise
         print("affect-pipe: stopped; finished stages are in the cache.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output (head, less) has left; nothing more can be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_output()
         return OK
     except Exception as error:
+        if debug:
+            raise
         return _complain(error)
 
 
@@ -55,10 +57,17 @@ def build_parser() -> argparse.ArgumentParser:
         prog="affect-pipe",
         description="Raw video in, per-utterance sentiment and emotion out.",
     )
-    parser.add_argument("--version", action="version", version=version("affect-pipe"))
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    # Suppressed, so that a verb without the flag does not take back one given before it.
+    common.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show the traceback of an error",
+    )
     _add_run(verbs, common)
     _add_train(verbs, common)
     _add_evaluate(verbs, common)
@@ -73,6 +82,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 Verbs = argparse._SubParsersAction  # argparse has no public name for it
+
+
+class _Version(argparse.Action):
+    """Asks for the version when it is wanted: the question imports an e-mail parser."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        with standard_output():
+            print(version("affect-pipe"))
+        parser.exit()
 
 
 def _add_run(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -122,7 +142,7 @@ def _add_train(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentP
     train.add_argument("--recipe", required=True, metavar="NAME", help="starter")
     train.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of corpora")
     train.add_argument("--out", required=True, type=Path, metavar="DIR", help="checkpoint folder")
-    train.add_argument("--seed", type=int, default=3, help="3 made the shipped starter")
+    train.add_argument("--seed", type=int, help="default: the one that made the shipped starter")
     train.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda")
     train.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     train.set_defaults(handler=_train)
@@ -162,6 +182,7 @@ def _add_cache(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentP
 def _run(arguments: argparse.Namespace) -> int:
     _hush_back_ends()
     _share_the_machine()
+    from affect_pipe.pipeline.preflight import check_output, videos_to_run
     from affect_pipe.pipeline.settings import load_settings
 
     segmentation = {
@@ -175,8 +196,8 @@ def _run(arguments: argparse.Namespace) -> int:
     }
     flags["segmentation"] = {k: v for k, v in segmentation.items() if v is not None}
     settings = load_settings(arguments.config, flags)
-    _check_videos(arguments.videos, settings.transcript)
-    _check_output(arguments.out)
+    videos = videos_to_run(arguments.videos, settings.transcript)
+    check_output(arguments.out, videos)
 
     from rich.console import Console
 
@@ -185,11 +206,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
     codes: list[int] = []
     with Analyzer(settings) as analyzer:
-        for video in arguments.videos:
+        for video in videos:
             try:
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display)
-                _show(result, arguments.out)
+                _show(result, arguments.out, named=len(videos) > 1)
                 codes.append(OK)
             except BrokenPipeError:
                 raise
@@ -200,49 +221,27 @@ def _run(arguments: argparse.Namespace) -> int:
     return FAILED if FAILED in codes else max(codes)
 
 
-def _check_videos(videos: Sequence[Path], transcript: Path | None) -> None:
-    if transcript is not None and len(videos) > 1:
-        raise UsageError("--transcript belongs to one video: give one video, or put transcripts "
-                         "beside the videos.")  # fmt: skip
-    stems: dict[str, Path] = {}
-    for video in videos:
-        other = stems.setdefault(video.stem, video)
-        if other is not video:
-            raise UsageError(
-                f"{other} and {video} would both write {video.stem}.affect.json: run them with "
-                "different --out folders."
-            )
-
-
-def _check_output(folder: Path) -> None:
-    """Fail before the work, not after it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ResultError(
-            f"the result folder {folder} cannot be made ({error.strerror}): choose another --out."
-        ) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ResultError(f"the result folder {folder} cannot be written to: choose another --out.")
-
-
-def _show(result: VideoResult, folder: Path) -> None:
+def _show(result: VideoResult, folder: Path, *, named: bool) -> None:
     from rich.console import Console
 
+    from affect_pipe.pipeline.preflight import result_names
     from affect_pipe.pipeline.results.csv_result import write_csv
     from affect_pipe.pipeline.results.json_result import write_json
     from affect_pipe.pipeline.results.table import to_table
     from affect_pipe.pipeline.results.terminal_text import printable
 
-    stem = result.media.path.stem
-    written = [folder / f"{stem}.affect.json", folder / f"{stem}.affect.csv"]
+    written = [folder / name for name in result_names(result.media.path)]
     write_json(result, written[0])
     write_csv(result, written[1])
+    # Among several videos it must be told which one is meant.
+    of = f"{result.media.path.name}: " if named else ""
     for warning in result.warnings:
-        print(f"affect-pipe: warning: {printable(warning)}", file=sys.stderr)
-    if result.features.utterances:
-        Console().print(to_table(result))
-    print(printable(f"wrote {written[0]} and {written[1].name}"))
+        print(f"affect-pipe: warning: {printable(of + warning)}", file=sys.stderr)
+    with standard_output():
+        if result.features.utterances:
+            console = Console()
+            console.print(to_table(result, console.width))
+        print(printable(f"wrote {written[0]} and {written[1].name}"))
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -253,12 +252,13 @@ def _train(arguments: argparse.Namespace) -> int:
         arguments.recipe,
         arguments.data,
         arguments.out,
-        seed=arguments.seed,
+        seed=api.STARTER_SEED if arguments.seed is None else arguments.seed,
         device=arguments.device,
         cache_dir=arguments.cache_dir,
         tell=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    print(f"wrote the checkpoint {arguments.out}")
+    with standard_output():
+        print(f"wrote the checkpoint {arguments.out}")
     return OK
 
 
@@ -274,17 +274,19 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         cache_dir=arguments.cache_dir,
         tell=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    print(report.as_json() if arguments.json else report.as_text())
+    with standard_output():
+        print(report.as_json() if arguments.json else report.as_text())
     return OK
 
 
 def _models(arguments: argparse.Namespace) -> int:
     from affect_pipe.fusion.checkpoint import read_config, resolve, shipped
 
-    for name in shipped():
-        config = read_config(resolve(name))
-        features = ", ".join(spec.name for spec in config.feature_specs())
-        print(f"{name}: {config.backbone} on {features}; licence: {config.licence}")
+    with standard_output():
+        for name in shipped():
+            config = read_config(resolve(name))
+            features = ", ".join(spec.name for spec in config.feature_specs())
+            print(f"{name}: {config.backbone} on {features}; licence: {config.licence}")
     return OK
 
 
@@ -292,15 +294,16 @@ def _cache(arguments: argparse.Namespace) -> int:
     from affect_pipe.pipeline.cache import Cache, resolve_root
     from affect_pipe.pipeline.cache_report import run_action
 
-    cache: Cache = Cache(resolve_root(arguments.cache_dir))
+    cache: Cache = Cache(resolve_root(arguments.cache_dir), prepare=False)
     lines, code = run_action(
         cache,
         arguments.action,
         drop=getattr(arguments, "drop", False),
         max_size=getattr(arguments, "max_size", None),
     )
-    for line in lines:
-        print(line)
+    with standard_output():
+        for line in lines:
+            print(line)
     return code
 
 
@@ -309,8 +312,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from affect_pipe.doctor import diagnose
 
     checks = diagnose(arguments.cache_dir)
-    for check in checks:
-        print(check.line())
+    with standard_output():
+        for check in checks:
+            print(check.line())
     return FAILED if any(check.needed and not check.ok for check in checks) else OK
 
 
@@ -335,14 +339,16 @@ def _complain(error: Exception) -> int:
     from affect_pipe.pipeline.results.terminal_text import printable
 
     if isinstance(error, AffectPipeError):
-        print(f"affect-pipe: {printable(str(error))}", file=sys.stderr)
-        return error.exit_code
-    print(
-        f"affect-pipe: unexpected {type(error).__name__}: {error} (run again with --debug and "
-        "report it; finished stages are in the cache).",
-        file=sys.stderr,
-    )
-    return FAILED
+        text, code = str(error), error.exit_code
+    else:
+        text = (
+            f"unexpected {type(error).__name__}: {error} (run again with --debug and report it; "
+            "finished stages are in the cache)."
+        )
+        code = FAILED
+    with suppress(OSError):  # a full disk behind standard error must not hide the exit code
+        print(f"affect-pipe: {printable(text)}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from affect_pipe.fusion.config import (
 )
 from affect_pipe.fusion.normalise import Normaliser, Statistics
 from affect_pipe.pipeline.errors import CheckpointError
+from affect_pipe.pipeline.given import quoted, user_path
 from affect_pipe.pipeline.records import FeatureSpec, Modality
 
 if TYPE_CHECKING:
@@ -151,23 +152,26 @@ def resolve(name_or_path: str | Path) -> Path:
 
     Raises
     ------
-    CheckpointError
+    UsageError
         If it is neither.
     """
     names = shipped()
     if str(name_or_path) in names:
         root = importlib.resources.files("affect_pipe.fusion") / "weights"
         return Path(str(root / str(name_or_path)))
-    folder = Path(name_or_path).expanduser()
+    folder = user_path(name_or_path, "the checkpoint")
     try:
-        found = folder.is_dir()
+        if folder.is_dir():
+            return folder
+        if folder.is_file():
+            raise CheckpointError(
+                f"The checkpoint {folder} is a file: name the folder it is in, {folder.parent}."
+            )
     except OSError:  # a name too long to be a path, for example
-        found = False
-    if found:
-        return folder
+        pass
     known = ", ".join(names) or "none"
     raise CheckpointError(
-        f"Unknown checkpoint {str(name_or_path)!r}: neither a folder nor a shipped checkpoint "
+        f"Unknown checkpoint {quoted(str(name_or_path))}: neither a folder nor a shipped one "
         f"(shipped: {known})."
     )
 
@@ -185,8 +189,8 @@ def read_config(folder: Path) -> CheckpointConfig:
     schema = raw.get("schema")
     if schema != SCHEMA:
         raise CheckpointError(
-            f"{path} has schema {schema!r}, this version of affect-pipe reads {SCHEMA!r}: use the "
-            "version that wrote it, or train it anew."
+            f"{path} has schema {quoted(schema)}, this version of affect-pipe reads {SCHEMA!r}: "
+            "use the version that wrote it, or train it anew."
         )
     try:
         return CheckpointConfig.model_validate(raw)
@@ -194,7 +198,7 @@ def read_config(folder: Path) -> CheckpointConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise CheckpointError(
-            f"{path} is not a valid checkpoint config at {where}: {first['msg']}."
+            f"{path} is not a valid checkpoint config at {where[:80]}: {first['msg'][:300]}."
         ) from error
 
 
@@ -209,7 +213,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        # Not JSON, or an integer of more digits than Python reads.
         raise CheckpointError(f"{path} is not valid JSON: {error}.") from error
     if not isinstance(raw, dict):
         raise CheckpointError(f"{path} must hold a JSON object, got {type(raw).__name__}.")

@@ -7,7 +7,6 @@ bytes, and a reader gets the right entry or none.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -30,7 +29,7 @@ from affect_pipe.pipeline.entry_format import (
     read_header,
 )
 from affect_pipe.pipeline.errors import CacheError
-from affect_pipe.pipeline.fingerprint import canonical_json
+from affect_pipe.pipeline.given import user_path
 from affect_pipe.pipeline.storage import LocalStorage, StoredFile, open_storage, remove_stale
 
 ENVIRONMENT_VARIABLE = "AFFECT_PIPE_CACHE"
@@ -76,13 +75,18 @@ def resolve_root(given: str | Path | None = None) -> str | Path:
     -------
     str or Path
         An fsspec URL as it is, or an absolute folder.
+
+    Raises
+    ------
+    UsageError
+        If it is empty, or no path.
     """
-    root = (
-        given or os.environ.get(ENVIRONMENT_VARIABLE) or platformdirs.user_cache_dir("affect-pipe")
-    )
+    root = given
+    if root is None:
+        root = os.environ.get(ENVIRONMENT_VARIABLE) or platformdirs.user_cache_dir("affect-pipe")
     if isinstance(root, str) and "://" in root:
         return root
-    return Path(root).expanduser().absolute()
+    return user_path(root, "the cache folder").absolute()
 
 
 class Cache:
@@ -94,26 +98,38 @@ class Cache:
         A folder (made when missing) or an fsspec URL.
     on_problem : callable, optional
         Told in one sentence about each damaged entry; default: this module's logger, as a warning.
+    prepare : bool
+        Make the place, and try whether it can be written to. Looking at a cache needs neither.
 
     Raises
     ------
     CacheError
-        If the place cannot be written to.
+        If the place cannot be written to and holds no entries that could be read.
     """
 
     def __init__(
-        self, root: str | Path, *, on_problem: Callable[[str], None] | None = None
+        self,
+        root: str | Path,
+        *,
+        on_problem: Callable[[str], None] | None = None,
+        prepare: bool = True,
     ) -> None:
         self.root = str(root)
         self._on_problem = on_problem or _logger.warning
         self._storage = open_storage(root)
+        self._read_only: str | None = None
+        if not prepare:
+            return
         try:
             self._storage.prepare()
         except OSError as error:
-            raise CacheError(
-                f"the cache folder {self.root} cannot be written to ({_why(error)}): choose "
-                f"another one with --cache-dir or {ENVIRONMENT_VARIABLE}."
-            ) from error
+            if not self._holds_entries():
+                raise CacheError(
+                    f"the cache folder {self.root} cannot be written to ({_why(error)}): choose "
+                    f"another one with --cache-dir or {ENVIRONMENT_VARIABLE}."
+                ) from error
+            # Somebody's filled cache, mounted read-only, is still worth reading.
+            self._read_only = _why(error)
 
     def __repr__(self) -> str:
         """Show where it lies."""
@@ -173,6 +189,11 @@ class Cache:
         CacheError
             If it cannot be written; nothing half-written stays.
         """
+        if self._read_only is not None:
+            raise CacheError(
+                f"the cache at {self.root} can only be read ({self._read_only}): what is computed "
+                "now is not kept; --cache-dir names another place."
+            )
         chunks = encode(key, stage, media_digest, arrays, meta or {})
         try:
             self._storage.write(_name(key), chunks)
@@ -181,34 +202,6 @@ class Cache:
                 f"the cache at {self.root} cannot be written to ({_why(error)}): make room there "
                 f"(affect-pipe cache prune) or choose another place with --cache-dir."
             ) from error
-
-    def get_or_compute(
-        self,
-        key: str,
-        stage: str,
-        compute: Callable[[], tuple[Mapping[str, Array], Mapping[str, Any]]],
-        *,
-        media_digest: str = "",
-    ) -> Entry:
-        """Return the entry of ``key``, computing and storing it where there is none.
-
-        Parameters
-        ----------
-        compute : callable
-            Returns (arrays, meta) as `put` takes them.
-
-        Raises
-        ------
-        CacheError
-            If the computed result cannot be stored.
-        """
-        entry = self.get(key)
-        if entry is not None:
-            return entry
-        arrays, meta = compute()
-        self.put(key, stage, arrays, meta, media_digest=media_digest)
-        # The same types as a later read gives: lists for tuples, sorted keys.
-        return Entry(key, stage, media_digest, dict(arrays), json.loads(canonical_json(meta)))
 
     def entries(self) -> list[EntryInfo]:
         """List the entries in order of their keys, by their headers; arrays are not read."""
@@ -279,6 +272,12 @@ class Cache:
         if header.key != key:
             raise DamagedEntryError(f"it belongs to {header.key}")
         return Entry(key, header.stage, header.media_digest, arrays, header.meta)
+
+    def _holds_entries(self) -> bool:
+        try:
+            return next(self._files(), None) is not None
+        except OSError:
+            return False
 
     def _files(self) -> Iterator[tuple[str, StoredFile]]:
         for file in self._storage.files():

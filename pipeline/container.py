@@ -12,13 +12,13 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 import av.error
 import av.stream
+from pydantic import BaseModel, ConfigDict, Field
 
 from affect_pipe.pipeline.errors import MediaError, UsageError
 
@@ -38,26 +38,27 @@ _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", 
 _SCRIPTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD")
 
 
-@dataclass(frozen=True)
-class MediaLimits:
-    """Bounds on what a media file may ask of this machine.
+class MediaLimits(BaseModel):
+    """Bounds on what a media file, or its transcript, may ask of this machine."""
 
-    Attributes
-    ----------
-    max_bytes : int
-        Largest file.
-    max_duration_s : float
-        Longest recording.
-    max_side_px : int
-        Longest side of a picture, as stored.
-    audio_in_memory_s : float
-        Audio longer than this is kept in an unlinked temporary file and memory-mapped.
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    max_bytes: int = 64 * 1024**3
-    max_duration_s: float = 12 * 3600.0
-    max_side_px: int = 8192
-    audio_in_memory_s: float = 300.0
+    max_bytes: int = Field(default=64 * 1024**3, gt=0, description="Largest file.")
+    max_duration_s: float = Field(default=12 * 3600.0, gt=0, description="Longest recording.")
+    # The square of it must fit FFmpeg's 32-bit count of pixels.
+    max_side_px: int = Field(
+        default=8192, gt=0, le=32767, description="Longest side of a picture, as stored."
+    )
+    audio_in_memory_s: float = Field(
+        default=300.0,
+        ge=0,
+        description="Audio longer than this is kept in an unlinked temporary file and "
+        "memory-mapped.",
+    )
+    # Brisk speech has five; captions in two languages at once have twice that.
+    max_words_per_s: float = Field(
+        default=30.0, gt=0, description="Densest subtitles, over the length of the media."
+    )
 
 
 @contextmanager
@@ -111,11 +112,22 @@ def _open_file(path: Path, limits: MediaLimits) -> BinaryIO:
         # format or resolve a relative reference.
         return open(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb")
     except FileNotFoundError as error:
-        raise UsageError(f"{path} does not exist: check the name of the media file.") from error
+        raise UsageError(_why_absent(path)) from error
     except PermissionError as error:
         raise UsageError(f"{path} may not be read: check its permissions.") from error
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be opened ({error}): check the file name.") from error
+
+
+def _why_absent(path: Path) -> str:
+    # As a path, "https://host" has lost a slash; a single letter is a drive of Windows.
+    address = re.fullmatch(r"([A-Za-z][\w+.-]+):/+(.*)", str(path), re.DOTALL)
+    if address is not None:
+        return (
+            f"{address[1]}://{address[2]} is an address, not a file: download the video first and "
+            "name the file."
+        )
+    return f"{path} does not exist: check the name of the media file."
 
 
 def _refuse_other_files(url: str, flags: int, options: dict[str, str]) -> BinaryIO:

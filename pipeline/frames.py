@@ -117,7 +117,7 @@ def _sampled(
             yield Frame(max(time_s, 0.0), converter.upright_rgb(frame))
         claimed_s = claimed_end_s(container, stream)
     if decoder.n_damaged:
-        warn(f"{media.path.name}: {decoder.n_damaged} damaged video packets were passed over.")
+        warn(f"{media.path.name}: damaged video packets passed over: {decoder.n_damaged}.")
     short = cut_off_warning(media.path, "video", max(last_s, 0.0), claimed_s)
     if short:
         warn(short)

@@ -95,7 +95,16 @@ class SpeechRecogniser(Protocol):
         """Say what decides its output besides the media; cheap, loads no model."""
 
     def transcribe(self, source: Source) -> Transcript:
-        """Return the words of a video that has audio (or whose words are in a file beside it)."""
+        """Return the words of a video that has audio (or whose words are in a file beside it).
+
+        They are kept for every file of the same bytes: nothing in them names a file.
+        """
+
+    def signed(self, transcript: Transcript) -> Transcript:
+        """Add to what `transcribe` gave, now or on an earlier run, what only this run knows.
+
+        That is the name of the file or model the words come from, and why it was chosen.
+        """
 
 
 class VoiceActivityDetector(Protocol):

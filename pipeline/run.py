@@ -35,6 +35,9 @@ from affect_pipe.pipeline.source import CachedSource
 from affect_pipe.pipeline.stages import Stages
 
 NO_SPEECH = "no speech was found in this file, so there are no utterances to judge"
+NO_AUDIO = (
+    "this file has no audio and no words come from elsewhere, so there are no utterances to judge"
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Run:
         prediction = self._predict(source, features)
         return VideoResult(
             media=media,
-            transcript=source.transcript,
+            transcript=self.recogniser.signed(source.transcript),
             features=features,
             prediction=prediction,
             model=self.predictor.info(),
@@ -142,9 +145,10 @@ class Run:
         features: VideoFeatures,
         passes: Sequence[tuple[FrameStage, Future[Arrays]]],
     ) -> tuple[str, ...]:
-        found = [*source.transcript.warnings, *self.predictor.warnings(features)]
+        transcript = self.recogniser.signed(source.transcript)
+        found = [*transcript.warnings, *self.predictor.warnings(features)]
         if not features.utterances:
-            found.append(NO_SPEECH)
+            found.append(NO_AUDIO if source.media.audio is None else NO_SPEECH)
         if source.media.video is not None:
             problems = (stage.problem(future.result()) for stage, future in passes)
             found += [problem for problem in problems if problem is not None]

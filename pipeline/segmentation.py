@@ -23,7 +23,7 @@ _CLAUSE_WORTH_S = 0.3
 class SegmentationSettings(BaseModel):
     """How words are cut into utterances."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     max_pause_s: float = Field(
         default=0.8, gt=0, description="A longer silence between two words ends the utterance."

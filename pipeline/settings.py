@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.given import quoted, user_path
 from affect_pipe.pipeline.media import MediaLimits
 from affect_pipe.pipeline.segmentation import SegmentationSettings
 
@@ -46,6 +46,16 @@ class RunSettings(BaseModel):
         default_factory=MediaLimits, description="Bounds on what is read of a media file."
     )
 
+    @field_validator("model", "asr", "transcript", "language", "cache_dir", mode="before")
+    @classmethod
+    def _check_text(cls, given: object) -> object:
+        # Before it becomes a path: an empty path is the folder one is in.
+        if isinstance(given, str) and not given.strip():
+            raise ValueError("it must not be empty, give a value or leave it out")
+        if isinstance(given, str | Path) and "\0" in str(given):
+            raise ValueError("it holds a NUL character, which no name may")
+        return given
+
 
 def load_settings(path: Path | None, flags: Mapping[str, Any]) -> RunSettings:
     """Build the settings from an optional TOML file and the flags that were given.
@@ -74,29 +84,67 @@ def load_settings(path: Path | None, flags: Mapping[str, Any]) -> RunSettings:
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_explain(error, path)) from error
+        raise UsageError(_explain(error, path, flags)) from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        with user_path(path, "the settings file").open("rb") as file:
             return tomllib.load(file)
     except OSError as error:
         raise UsageError(f"settings file {path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # Not TOML, not UTF-8, or an integer of more digits than Python reads.
         raise UsageError(f"settings file {path} is not valid TOML: {error}.") from error
 
 
-def _explain(error: ValidationError, path: Path | None) -> str:
+# What pydantic calls a mistake, and what it tells of the bound that was broken.
+_EXPECTED = {
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number of at most {le:g}",
+    "finite_number": "a finite number",
+    "string": "text",
+    "path": "a path",
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "model": "a table of settings",
+}
+
+
+def _explain(error: ValidationError, path: Path | None, flags: Mapping[str, Any]) -> str:
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    where = f" in {path}" if path is not None else ""
+    names = [str(part) for part in first["loc"]]
+    name = ".".join(names)
+    where = f" in {path}" if path is not None and not _holds(flags, names) else ""
     if first["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"setting {name!r}{where} is {first.get('input')!r}: {first['msg'].lower()}."
+        if first["type"] == "value_error" and isinstance(first.get("input"), Mapping):
+            # Two settings that contradict each other: the message names both.
+            return f"settings {name!r}{where}: {first['ctx']['error']}."
+        return f"setting {name!r}{where} is {quoted(first.get('input'))}: {_expected(first)}."
     known = _field_names(RunSettings)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known settings are {', '.join(known)}."
-    return f"unknown setting {name!r}{where}: {hint}"
+    return f"unknown setting {quoted(name)}{where}: {hint}"
+
+
+def _holds(flags: Mapping[str, Any], names: Sequence[str]) -> bool:
+    """Whether the command line gave this setting."""
+    value: Any = flags
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value is not None
+
+
+def _expected(mistake: Any) -> str:
+    kind, context = mistake["type"], mistake.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    # The kinds of wrong types are "float_type", "float_parsing", "int_from_float" and the like.
+    expected = _EXPECTED.get(kind) or _EXPECTED.get(kind.partition("_")[0])
+    return f"expected {expected.format(**context)}" if expected else str(mistake["msg"])
 
 
 def _field_names(model: type[BaseModel]) -> list[str]:
@@ -105,8 +153,6 @@ def _field_names(model: type[BaseModel]) -> list[str]:
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             names += [f"{name}.{inner}" for inner in _field_names(kind)]
-        elif isinstance(kind, type) and dataclasses.is_dataclass(kind):
-            names += [f"{name}.{inner.name}" for inner in dataclasses.fields(kind)]
         else:
             names.append(name)
     return names

@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 
 from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.given import quoted
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE | re.ASCII)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -21,7 +22,7 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text)
     if match is None or (match[3] and not match[2]):
-        raise UsageError(f"{text!r} is not a size: write for example 500MB, 5GB or 5GiB.")
+        raise UsageError(f"{quoted(text)} is not a size: write for example 500MB, 5GB or 5GiB.")
     base = 1024 if match[3] else 1000
     return int(Decimal(match[1]) * base ** _POWERS[match[2].lower()])
 

@@ -56,7 +56,11 @@ class Stages:
             return tuple(self._warnings)
 
     def warn(self, message: str) -> None:
-        """Remember a warning, once; it is kept with the stage that is being computed."""
+        """Remember a warning, once; it is kept with the stage that is being computed.
+
+        The name of the media file is left off: the warning is kept for every file of these bytes.
+        """
+        message = message.removeprefix(f"{self._media.path.name}: ")
         for heard in self._listening():
             heard.append(message)
         with self._lock:

@@ -86,7 +86,7 @@ def read_audio(
         claimed_s = claimed_end_s(container, stream)
         audio = Audio(sink.finish(), SAMPLE_RATE_HZ, start_s or 0.0)
     if decoder.n_damaged:
-        warn(f"{media.path.name}: {decoder.n_damaged} damaged audio packets were passed over.")
+        warn(f"{media.path.name}: damaged audio packets passed over: {decoder.n_damaged}.")
     short = cut_off_warning(media.path, "audio", audio.start_s + audio.duration_s, claimed_s)
     if short:
         warn(short)

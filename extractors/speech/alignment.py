@@ -72,23 +72,22 @@ def transcript_from_text(
     tokens = _tokens(text)
     audio, activity = source.audio, source.voice_activity
     if not tokens:
-        notes.append(f"{path.name} holds no words.")
-        return Transcript((), "txt", path.name, word_times="spread", warnings=tuple(notes))
+        notes.append("it holds no words.")
+        return Transcript((), "txt", word_times="spread", warnings=tuple(notes))
     _check_rate(tokens, path, sum(i.duration_s for i in activity) or source.media.duration_s)
     if audio is None or not activity:
         missing = "has no audio" if audio is None else "holds no speech"
-        notes.append(f"The media {missing}: the words of {path.name} are spread over its length.")
+        notes.append(f"the media {missing}: the words are spread over its length.")
         aligned, words = None, _spread(tokens, [Interval(0.0, source.media.duration_s)])
     else:
         regions = list(speech_regions(activity, audio))
         aligned, why = _align(tokens, audio, regions)
         if why:
-            notes.append(f"{path.name} {why}: spread over the speech instead.")
+            notes.append(f"it {why}: spread over the speech instead.")
         words = aligned or _spread(tokens, regions)
     return Transcript(
         segments=tuple(_sentences(tokens, words)),
         source="txt",
-        model=path.name,
         word_times="aligned" if aligned else "spread",
         warnings=tuple(notes),
     )

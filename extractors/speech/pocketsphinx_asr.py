@@ -7,16 +7,18 @@ system for hand-held devices".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 from affect_pipe.extractors.speech.regions import pcm16, speech_regions
 from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.optional import require
 from affect_pipe.pipeline.records import Interval, Segment, StageSpec, Transcript, Word
 
-VERSION = "1"
+VERSION = "2"
 _FRAMES_PER_S = 100
 MISHEARS = (
     "PocketSphinx recognised the words: it mishears about four words in ten, so doubtful words "
@@ -43,7 +45,7 @@ class PocketSphinx:
     def __init__(self, *, language: str | None = None, note: str | None = None) -> None:
         if language is not None and language.lower().split("-")[0] not in ("en", "english"):
             raise UsageError(
-                f"PocketSphinx knows English alone, not {language!r}: "
+                f"PocketSphinx knows English alone, not {quoted(language)}: "
                 "use --asr whisper or give a transcript."
             )
         self._note = note
@@ -65,12 +67,9 @@ class PocketSphinx:
         what the decoder tells it separates right words from wrong ones best (area under the ROC
         curve 0.80 on acted speech, 0.64 on synthetic speech).
         """
-        notes = (self._note,) if self._note else ()
         audio = source.audio
         if audio is None or not source.voice_activity:
-            missing = "there is no audio" if audio is None else "nobody speaks"
-            notes = (*notes, f"{missing}: no words recognised.")
-            return Transcript((), "pocketsphinx", "en-us", "en", guesses=True, warnings=notes)
+            return Transcript((), "pocketsphinx", "en-us", "en", guesses=True)
         # A fresh decoder: it adapts to what it hears, and must not remember another video.
         decoder = build_decoder()
         segments = []
@@ -86,8 +85,14 @@ class PocketSphinx:
             language="en",
             word_times="measured",
             guesses=True,
-            warnings=(*notes, MISHEARS),
+            warnings=(MISHEARS,),
         )
+
+    def signed(self, transcript: Transcript) -> Transcript:
+        """Say why this recogniser was chosen, where there was anything to hear."""
+        if self._note is None or MISHEARS not in transcript.warnings:
+            return transcript
+        return replace(transcript, warnings=(self._note, *transcript.warnings))
 
 
 def build_decoder(**config: Any) -> Any:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from affect_pipe.extractors.speech.transcript import TranscriptFile, find_transcript
+from affect_pipe.extractors.speech.transcript import (
+    MAX_WORDS_PER_S,
+    TranscriptFile,
+    find_transcript,
+)
 from affect_pipe.extractors.speech.whisper_weights import (
     DEFAULT_SIZE,
     verified_weights,
     weights_available,
 )
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import SpeechRecogniser
 
 NAMES = ("auto", "transcript", "whisper[:size or path]", "pocketsphinx")
@@ -23,6 +28,7 @@ def choose(
     transcript: Path | None = None,
     language: str | None = None,
     allow_download: bool = True,
+    max_words_per_s: float = MAX_WORDS_PER_S,
 ) -> SpeechRecogniser:
     """Return the recogniser that ``asr`` names, ready to say what it is.
 
@@ -41,13 +47,16 @@ def choose(
         What is spoken; only Whisper can be told.
     allow_download : bool
         Whether Whisper's weights may be fetched.
+    max_words_per_s : float
+        Densest transcript that is believed.
 
     Raises
     ------
     UsageError
-        If the name is unknown, or asks for a transcript where there is none.
+        If the name is unknown, asks for a transcript where there is none, or names a file that
+        is not there.
     TranscriptError
-        If the transcript cannot be opened.
+        If the transcript is too large.
     MissingWeightsError
         If only Whisper knows the language and its weights cannot be had.
     """
@@ -55,7 +64,7 @@ def choose(
     if name not in ("auto", "transcript", "whisper", "pocketsphinx") or (
         detail and name != "whisper"
     ):
-        raise UsageError(f"unknown recogniser {asr!r}: known are {', '.join(NAMES)}.")
+        raise UsageError(f"unknown recogniser {quoted(asr)}: known are {', '.join(NAMES)}.")
     if transcript is not None and name in ("whisper", "pocketsphinx"):
         raise UsageError(
             f"--transcript {transcript} and --asr {asr} contradict each other: give one of them."
@@ -66,7 +75,7 @@ def choose(
         return _pocketsphinx(language, note=None)
     path = transcript or find_transcript(media_path)
     if path is not None:
-        return TranscriptFile(path)
+        return TranscriptFile(path, max_words_per_s=max_words_per_s)
     if name == "transcript":
         raise UsageError(
             f"there is no transcript beside {media_path}: name one with --transcript, put "

@@ -57,7 +57,7 @@ def to_segments(
 
     def warn(count: int, what: str) -> None:
         if count:
-            warnings.append(f"{path.name}: {count} of {len(cues)} cues {what}.")
+            warnings.append(f"{count} of {len(cues)} cues {what}.")
 
     warn(sum(a.start_s > b.start_s for a, b in pairwise(cues)), "are out of order, sorted")
     ordered = sorted(cues, key=lambda cue: cue.start_s)

@@ -77,12 +77,14 @@ def read_vtt(text: str, path: Path) -> CueFile:
             f"{path} does not begin with WEBVTT as WebVTT files must: is it another format?"
         ) from error
     except (MalformedCaptionError, ValueError, OverflowError) as error:
-        raise TranscriptError(f"{path} is no valid WebVTT ({error}): mend that cue.") from error
+        raise TranscriptError(
+            f"{path} is no valid WebVTT ({str(error)[:200]}): mend that cue."
+        ) from error
     n_arrows = sum("-->" in line for line in text.split("\n"))
     if n_arrows and not raw:
         raise TranscriptError(f"None of the {n_arrows} cues of {path} has readable times.")
     missed = n_arrows - len(raw)
-    warnings = (f"{path.name}: {missed} cues could not be read.",) if missed > 0 else ()
+    warnings = (f"{missed} of {n_arrows} cues could not be read.",) if missed > 0 else ()
     if any(_INLINE_TIME.search(payload) for _, _, payload in raw):
         cues = _timed_cues(raw)
     else:

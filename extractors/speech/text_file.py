@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from affect_pipe.pipeline.errors import TranscriptError
+from affect_pipe.pipeline.errors import TranscriptError, UsageError
 
 # The transcript of a 24-hour video is about 1.5 MB of text, 10 MB as Whisper JSON with words.
 MAX_BYTES = 64 * 2**20
@@ -24,20 +24,21 @@ def read_bytes(path: Path) -> bytes:
 
     Raises
     ------
+    UsageError
+        If there is no such file, or it cannot be read.
     TranscriptError
-        If there is no such file, it cannot be read, or it is implausibly large.
+        If it is implausibly large.
     """
     try:
         if path.is_dir():
-            raise TranscriptError(
-                f"{path} is a folder, not a transcript file: name the file in it."
-            )
+            raise UsageError(f"{path} is a folder, not a transcript file: name the file in it.")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise TranscriptError(f"There is no transcript file {path}: check the path.") from error
+        raise UsageError(f"There is no transcript file {path}: check the path.") from error
     except (OSError, ValueError) as error:
-        raise TranscriptError(f"The transcript {path} cannot be read ({error}).") from error
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"The transcript {path} cannot be read ({why}): check it.") from error
     if len(data) > MAX_BYTES:
         raise TranscriptError(
             f"{path} is larger than {MAX_BYTES // 2**20} MiB, too large for a transcript: "
@@ -82,7 +83,7 @@ def _decode(data: bytes, path: Path) -> tuple[str, str | None]:
         for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
             zeros, others = data[first::2].count(0), data[1 - first :: 2].count(0)
             if others == 0 and zeros > 0.4 * len(data) / 2:
-                return data.decode(encoding), f"{path.name} has no byte-order mark: read as UTF-16."
+                return data.decode(encoding), "it has no byte-order mark: read as UTF-16."
     try:
         return data.decode("utf-8"), None
     except UnicodeDecodeError:
@@ -91,4 +92,4 @@ def _decode(data: bytes, path: Path) -> tuple[str, str | None]:
         text = data.decode("cp1252")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    return text, f"{path.name} is not UTF-8: read as Windows-1252, check the accented letters."
+    return text, "it is not UTF-8: read as Windows-1252, check the accented letters."

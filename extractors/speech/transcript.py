@@ -14,11 +14,15 @@ from affect_pipe.extractors.speech.repair import never_coincide, to_segments
 from affect_pipe.extractors.speech.subtitles import read_srt, read_vtt
 from affect_pipe.extractors.speech.text_file import decode, read_bytes
 from affect_pipe.extractors.speech.whisper_json import is_whisper_json, read_whisper_json
-from affect_pipe.pipeline.errors import TranscriptError
+from affect_pipe.pipeline.errors import TranscriptError, UsageError
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.records import StageSpec, Transcript
 
-VERSION = "1"
+VERSION = "2"
+#: Nobody says so many; see `affect_pipe.pipeline.container.MediaLimits.max_words_per_s`.
+MAX_WORDS_PER_S = 30.0
+# What even a second of media may have: a title card, a whole text shown at once.
+_WORDS_AT_LEAST = 200
 _READERS = {".srt": read_srt, ".vtt": read_vtt, ".json": read_whisper_json}
 #: Formats by file name, best first: subtitles are usually checked by a person.
 FORMATS = (".srt", ".vtt", ".json", ".txt")
@@ -33,7 +37,7 @@ def find_transcript(media_path: Path) -> Path | None:
     """
     try:
         beside = sorted(media_path.parent.iterdir())
-    except OSError:
+    except (OSError, ValueError):
         return None
     ranked = []
     for path in beside:
@@ -62,11 +66,13 @@ def _language_between(stem: str, media_stem: str) -> str | None:
 def _holds_transcript(path: Path) -> bool:
     try:
         return is_whisper_json(json.loads(decode(read_bytes(path), path)[0]))
-    except (TranscriptError, ValueError, RecursionError):
+    except (TranscriptError, UsageError, ValueError, RecursionError):
         return False
 
 
-def read_transcript(path: Path, *, duration_s: float | None = None) -> Transcript:
+def read_transcript(
+    path: Path, *, duration_s: float | None = None, max_words_per_s: float = MAX_WORDS_PER_S
+) -> Transcript:
     """Read a transcript that has times.
 
     Parameters
@@ -75,11 +81,15 @@ def read_transcript(path: Path, *, duration_s: float | None = None) -> Transcrip
         An ``.srt``, ``.vtt`` or ``.json`` file.
     duration_s : float, optional
         Length of the media it belongs to, to recognise the transcript of another video.
+    max_words_per_s : float
+        More than this, over the whole length, cannot belong to it either.
 
     Raises
     ------
+    UsageError
+        If there is no such file, or it may not be read.
     TranscriptError
-        If the file cannot be read or does not belong to media of this length.
+        If the file cannot be understood or does not belong to media of this length.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -89,17 +99,32 @@ def read_transcript(path: Path, *, duration_s: float | None = None) -> Transcrip
     text, warning = decode(read_bytes(path), path)
     if not text.strip():
         raise TranscriptError(f"{path} is empty: expected a transcript.")
+    if duration_s is not None:
+        # Each cue that survives holds a word: a look at the bare text spares the parsing.
+        _check_rate(text.count("-->"), path, duration_s, max_words_per_s)
     found: CueFile = reader(text, path)
+    if duration_s is not None:
+        n_words = sum(len(cue.words) or len(cue.text.split()) for cue in found.cues)
+        _check_rate(n_words, path, duration_s, max_words_per_s)
     segments, repairs = to_segments(found.cues, path, duration_s)
-    empty = () if segments else (f"{path.name} holds no words.",)
+    empty = () if segments else ("it holds no words.",)
     return Transcript(
         segments=segments,
         source=found.source,
-        model=path.name,
         language=found.language,
         word_times="measured" if any(cue.words for cue in found.cues) else "spread",
         warnings=(*([warning] if warning else []), *found.warnings, *repairs, *empty),
     )
+
+
+def _check_rate(n_words: int, path: Path, duration_s: float, max_words_per_s: float) -> None:
+    if n_words > _WORDS_AT_LEAST + max_words_per_s * duration_s:
+        raise TranscriptError(
+            f"{path} seems to be the transcript of another video: it has {n_words} words or more, "
+            f"this media lasts {duration_s:.1f} s, and {max_words_per_s:g} words a second are "
+            "allowed: name the right one with --transcript, move this one away, or raise "
+            "limits.max_words_per_s."
+        )
 
 
 class TranscriptFile:
@@ -109,19 +134,26 @@ class TranscriptFile:
     ----------
     path : Path
         The transcript.
+    max_words_per_s : float
+        Densest transcript that is believed, over the length of the media.
 
     Raises
     ------
+    UsageError
+        If there is no such file, it may not be read, or its name tells no known format.
     TranscriptError
-        If there is no such file, or its name tells no known format.
+        If it is too large.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_words_per_s: float = MAX_WORDS_PER_S) -> None:
         if path.suffix.lower() not in FORMATS:
-            raise TranscriptError(
+            if path.is_dir():
+                raise UsageError(f"{path} is a folder, not a transcript file: name the file in it.")
+            raise UsageError(
                 f"{path} has no known transcript format: expected {', '.join(FORMATS)}."
             )
         self._path = path
+        self._max_words_per_s = max_words_per_s
         self._digest = hashlib.blake2b(read_bytes(path), digest_size=16).hexdigest()
 
     def spec(self) -> StageSpec:
@@ -145,14 +177,23 @@ class TranscriptFile:
 
             text, warning = decode(read_bytes(self._path), self._path)
             return transcript_from_text(text, self._path, source, warning)
-        transcript = read_transcript(self._path, duration_s=source.media.duration_s)
+        transcript = read_transcript(
+            self._path,
+            duration_s=source.media.duration_s,
+            max_words_per_s=self._max_words_per_s,
+        )
         if never_coincide(transcript.segments, source.voice_activity):
             return _with_warning(
                 transcript,
-                f"{self._path.name}: speech and words never coincide: it may be shifted "
-                "or belong to another video.",
+                "speech and words never coincide: it may be shifted or belong to another video.",
             )
         return transcript
+
+    def signed(self, transcript: Transcript) -> Transcript:
+        """Name the file, in the model's place and before each warning."""
+        name = self._path.name
+        warnings = tuple(f"{name}: {warning}" for warning in transcript.warnings)
+        return replace(transcript, model=name, warnings=warnings)
 
 
 def _with_warning(transcript: Transcript, warning: str) -> Transcript:

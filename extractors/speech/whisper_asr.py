@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import pickle
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,7 +25,8 @@ from affect_pipe.extractors.speech.whisper_weights import (
     verified_weights,
     weights_available,
 )
-from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.optional import require
 from affect_pipe.pipeline.records import Audio, Interval, Segment, StageSpec, Transcript
@@ -111,15 +111,14 @@ class Whisper:
         Raises
         ------
         MissingWeightsError
-            If the weights are neither here nor within reach, or are no Whisper weights.
+            If the weights are neither here nor within reach.
         UsageError
-            If the language is unknown to Whisper.
+            If the language is unknown to Whisper, or a file of weights is none of Whisper's.
         """
         name = Path(self._size).name
         audio = source.audio
         if audio is None or not source.voice_activity:
-            missing = "there is no audio" if audio is None else "nobody speaks"
-            return Transcript((), "whisper", name, warnings=(f"{missing}: no words recognised.",))
+            return Transcript((), "whisper", name)
         language = _language_code(self._language)
         segments: list[Segment] = []
         notes: list[str] = []
@@ -139,6 +138,10 @@ class Whisper:
             warnings=tuple(_counted(notes)),
         )
 
+    def signed(self, transcript: Transcript) -> Transcript:
+        """Name the model as this run does: one file may lie under several names."""
+        return replace(transcript, model=Path(self._size).name)
+
 
 # Videos of one run are recognised one after another with the same model.
 @lru_cache(maxsize=1)
@@ -147,15 +150,16 @@ def load_model(path: Path, device: str | None = None) -> Any:
 
     Raises
     ------
-    MissingWeightsError
+    UsageError
         If the file is no Whisper checkpoint.
     """
     whisper = require("whisper", feature="speech recognition with Whisper")
     try:
         # load_model of this package version passes weights_only=True to torch.load.
         model = whisper.load_model(str(path), device=device)
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, EOFError, OSError) as error:
-        raise MissingWeightsError(
+    except Exception as error:
+        # A stranger's file can fail anywhere in being unpacked; the kind of error tells nothing.
+        raise UsageError(
             f"{path} is no readable Whisper checkpoint ({type(error).__name__}): expected a .pt "
             "file of the whisper package; download it again."
         ) from error
@@ -174,7 +178,7 @@ def _language_code(language: str | None) -> str | None:
     code = str(tokenizer.TO_LANGUAGE_CODE.get(language.lower(), language.lower()))
     if code not in tokenizer.LANGUAGES:
         raise UsageError(
-            f"unknown language {language!r}: Whisper knows "
+            f"unknown language {quoted(language)}: Whisper knows "
             f"{', '.join(sorted(tokenizer.LANGUAGES))}."
         )
     return code

@@ -18,6 +18,7 @@ from typing import Any
 
 from affect_pipe.extractors.speech.cues import Cue, CueFile, plain, spread_words, without_sounds
 from affect_pipe.pipeline.errors import TranscriptError
+from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.records import Word
 from affect_pipe.pipeline.sentences import join_words
 
@@ -64,21 +65,21 @@ def read_whisper_json(text: str, path: Path) -> CueFile:
         data = {"segments": data}
     if "segments" not in data:
         data = _from_whisper_cpp(data)
-    words_beside = data.get("words") or data.get("word_segments") or []
+    words_beside = _list(data.get("words") or data.get("word_segments") or [])
     cues: list[Cue] = []
     for i, segment in enumerate(data["segments"]):
         try:
             cues += whisper_cues(segment, words_beside)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (TypeError, ValueError) as error:
             raise TranscriptError(
-                f"{path}: segment {i} is malformed ({type(error).__name__}: {error}); "
-                "each needs start, end and text: write the transcript again."
+                f"{path}: segment {i} is malformed ({error}); each needs start, end and text: "
+                "write the transcript again."
             ) from error
     language = data.get("language")
     return CueFile(
         tuple(cues),
         source="whisperx-json" if _is_whisperx(data) else "whisper-json",
-        language=language if isinstance(language, str) else None,
+        language=_text(language)[:40] if isinstance(language, str) else None,
     )
 
 
@@ -114,15 +115,19 @@ def whisper_cues(segment: dict[str, Any], words_beside: Iterable[Any] = ()) -> l
 
     Raises
     ------
-    TypeError, ValueError, KeyError, AttributeError
-        If the segment is malformed.
+    TypeError, ValueError
+        If the segment is malformed; the message says where.
     """
-    start_s, end_s = _finite(segment["start"], "start"), _finite(segment["end"], "end")
+    if not isinstance(segment, dict):
+        raise TypeError(f"it is a {type(segment).__name__}, not an object")
+    start_s, end_s = _finite(segment.get("start"), "start"), _finite(segment.get("end"), "end")
     whole = without_sounds(plain(_text(segment.get("text", ""))))
     speaker = _speaker(segment)
     given = segment.get("words")
     if given is None:
         given = [word for word in words_beside if _middle_within(word, start_s, end_s)]
+    if not isinstance(given, list):
+        raise TypeError(f"its words are a {type(given).__name__}, not a list")
     raw = _without_bracketed(_glued([_raw_word(word, speaker) for word in given]))
     # A segment that is nothing but a sound ("[Music]", "(laughs)") has no words.
     if not any(char.isalnum() for char in whole or join_words(word.text for word in raw)):
@@ -137,10 +142,15 @@ def whisper_cues(segment: dict[str, Any], words_beside: Iterable[Any] = ()) -> l
     return cues
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"text is {type(value).__name__}")
-    return value
+        raise TypeError(f"text is {'missing' if value is None else type(value).__name__}")
+    # JSON may write half a surrogate pair alone, which is no text for anything that follows.
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _finite(value: Any, what: str) -> float:
@@ -149,12 +159,12 @@ def _finite(value: Any, what: str) -> float:
         with contextlib.suppress(OverflowError):
             if math.isfinite(value):
                 return float(value)
-    raise ValueError(f"{what} is {str(value)[:40]!r}")
+    raise ValueError(f"{what} is {'missing' if value is None else quoted(value)}, not a number")
 
 
 def _speaker(item: dict[str, Any]) -> str | None:
     speaker = item.get("speaker")
-    return speaker.strip() or None if isinstance(speaker, str) else None
+    return _text(speaker).strip() or None if isinstance(speaker, str) else None
 
 
 def _middle_within(word: Any, start_s: float, end_s: float) -> bool:
@@ -164,6 +174,8 @@ def _middle_within(word: Any, start_s: float, end_s: float) -> bool:
 
 
 def _raw_word(item: dict[str, Any], speaker: str | None) -> _RawWord:
+    if not isinstance(item, dict):
+        raise TypeError(f"a word is a {type(item).__name__}, not an object")
     start, end = item.get("start"), item.get("end")
     timed = start is not None and end is not None
     confidence = item.get("probability", item.get("score"))

@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.given import quoted, user_path
 from affect_pipe.pipeline.optional import require
 
 DEFAULT_SIZE = "base"
@@ -42,23 +43,36 @@ def weights_available(size: str) -> Path | None:
 
     Only looks whether the file is there; its digest is checked when it is loaded.
     """
-    path = cache_folder() / SIZES[size] if size in SIZES else Path(size).expanduser()
-    return path if path.is_file() and path.stat().st_size > 0 else None
+    path = cache_folder() / SIZES[size] if size in SIZES else _own(size)
+    try:
+        return path if path.is_file() and path.stat().st_size > 0 else None
+    except OSError:  # a name too long to be a path, a folder that may not be entered
+        return None
+
+
+def _own(size: str) -> Path:
+    return user_path(size, "the file of Whisper weights")
 
 
 def check_size(size: str) -> None:
-    """Refuse what is neither a size nor a path.
+    """Refuse what is neither a size nor a file.
 
     Raises
     ------
     UsageError
         Lists the sizes.
     """
-    if size not in SIZES and not (size.endswith(".pt") or Path(size).expanduser().exists()):
+    if size in SIZES or weights_available(size) is not None:
+        return
+    if size.endswith(".pt") or os.sep in size:
         raise UsageError(
-            f"unknown Whisper model {size!r}: known sizes are {', '.join(SIZES)}, "
-            "or give the path of a .pt file."
+            f"there are no Whisper weights at {quoted(str(_own(size)), 300)}: give the path of a "
+            f".pt file or one of the sizes {', '.join(SIZES)}."
         )
+    raise UsageError(
+        f"unknown Whisper model {quoted(size)}: known sizes are {', '.join(SIZES)}, "
+        "or give the path of a .pt file."
+    )
 
 
 def verified_weights(size: str, *, allow_download: bool = True) -> Path:
@@ -73,16 +87,14 @@ def verified_weights(size: str, *, allow_download: bool = True) -> Path:
 
     Raises
     ------
+    UsageError
+        If ``size`` is neither a size nor a file.
     MissingWeightsError
-        If there is no such file, or it is damaged, and it cannot be downloaded.
+        If there is no file for a size, or it is damaged, and it cannot be downloaded.
     """
+    check_size(size)
     path = weights_available(size)
-    if size not in SIZES:
-        if path is None:
-            raise MissingWeightsError(
-                f"There are no Whisper weights at {Path(size).expanduser()}: "
-                f"give the path of a .pt file or one of the sizes {', '.join(SIZES)}."
-            )
+    if size not in SIZES and path is not None:
         return path
     if path is not None and _sha256(path) == _url(size).split("/")[-2]:
         return path

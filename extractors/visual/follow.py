@@ -24,6 +24,7 @@ from affect_pipe.extractors.visual.mesh import (
 )
 from affect_pipe.extractors.visual.shape import ShapeBasis, load_shape_basis, shape_basis_digest
 from affect_pipe.extractors.visual.tracks import link_tracks, overlap
+from affect_pipe.extractors.visual.visible import why_nobody
 from affect_pipe.pipeline.interfaces import Arrays, Frame
 from affect_pipe.pipeline.optional import backend_version
 from affect_pipe.pipeline.records import FloatArray, Media, StageSpec
@@ -176,7 +177,7 @@ class FaceTracks:
 
     def problem(self, arrays: Arrays) -> str | None:
         """Say that there is no face, if there is none."""
-        return None if len(arrays["time_s"]) else "no face found in the video"
+        return None if len(arrays["time_s"]) else why_nobody(len(arrays["frame_time_s"]))
 
 
 class _Rows:

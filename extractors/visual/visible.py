@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affect_pipe.extractors.visual.speaker import Candidate, choose_speaker
+from affect_pipe.extractors.visual.tracks import MIN_ROWS
 from affect_pipe.pipeline.interfaces import Arrays
 from affect_pipe.pipeline.records import Audio, Utterance
 
@@ -63,7 +64,7 @@ def speaking_face(
     if not arrays:
         return _absent("no video track")
     if len(arrays["time_s"]) == 0:
-        return _absent("no face found in the video")
+        return _absent(why_nobody(len(arrays["frame_time_s"])))
     n_frames = len(_within(arrays["frame_time_s"], utterance))
     if n_frames == 0:
         return _absent("no video frame during the utterance")
@@ -91,6 +92,15 @@ def speaking_face(
     chosen = by_track[speaker.track]
     size_px = float(arrays["size"][chosen].mean())
     return Seen(chosen, len(chosen) / n_frames, len(tracks), speaker.confidence, size_px)
+
+
+def why_nobody(n_frames: int) -> str:
+    """Say why a pass over the frames kept no face, from how many frames there were."""
+    if n_frames < MIN_ROWS:
+        # A face may well be there: one that is seen so briefly counts as a false alarm.
+        frames = "1 frame" if n_frames == 1 else f"{n_frames} frames"
+        return f"the video has {frames}, too few to follow a face: {MIN_ROWS} are needed"
+    return "no face found in the video"
 
 
 def _within(time_s: npt.NDArray[np.float64], utterance: Utterance) -> Rows:

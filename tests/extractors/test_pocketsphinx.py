@@ -27,12 +27,20 @@ def test_hears_words_in_their_place(speech_of):
     assert PocketSphinx().transcribe(source) == transcript
 
 
-def test_nothing_to_hear_is_an_empty_transcript_with_a_warning(heard):
-    no_audio = PocketSphinx(note="Whisper is away.").transcribe(heard(None, (), 3.0))
-    assert no_audio.segments == ()
-    assert no_audio.warnings == ("Whisper is away.", "there is no audio: no words recognised.")
-    silence = PocketSphinx().transcribe(heard(np.zeros(RATE, np.float32), (), 1.0))
-    assert silence.warnings == ("nobody speaks: no words recognised.",)
+def test_nothing_to_hear_is_an_empty_transcript_and_no_word_about_whisper(heard):
+    recogniser = PocketSphinx(note="Whisper is away.")
+    for nothing in (heard(None, (), 3.0), heard(np.zeros(RATE, np.float32), (), 1.0)):
+        transcript = recogniser.signed(recogniser.transcribe(nothing))
+        assert transcript.segments == ()
+        assert transcript.warnings == ()
+
+
+def test_why_it_was_chosen_belongs_to_the_run_and_not_to_the_words(heard):
+    source = heard(np.zeros(RATE, np.float32), (Interval(0.2, 0.8),), 1.0)
+    noted, plain = PocketSphinx(note="Whisper is away."), PocketSphinx()
+    kept = noted.transcribe(source)
+    assert noted.signed(kept).warnings == ("Whisper is away.", MISHEARS)
+    assert plain.signed(kept).warnings == (MISHEARS,)
 
 
 def test_knows_english_alone():

@@ -7,13 +7,15 @@ import sys
 import urllib.error
 import urllib.request
 
+import numpy as np
 import pytest
 
 from affect_pipe.extractors.speech.pocketsphinx_asr import PocketSphinx
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.transcript import TranscriptFile
 from affect_pipe.extractors.speech.whisper_asr import Whisper
-from affect_pipe.pipeline.errors import MissingWeightsError, TranscriptError, UsageError
+from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.records import Interval
 
 SRT = "1\n00:00:00,000 --> 00:00:01,000\nhello\n"
 
@@ -44,7 +46,8 @@ def test_auto_takes_the_transcript_given_or_beside(tmp_path):
 def test_auto_without_whisper_is_pocketsphinx_that_says_why(tmp_path, heard):
     chosen = choose("auto", media_path=tmp_path / "a.mp4")
     assert isinstance(chosen, PocketSphinx)
-    warning = chosen.transcribe(heard(None, (), 1.0)).warnings[0]
+    source = heard(np.zeros(16000, np.float32), (Interval(0.2, 0.8),), 1.0)
+    warning = chosen.signed(chosen.transcribe(source)).warnings[0]
     assert "Whisper could not be used" in warning
     assert "no route" in warning
 
@@ -82,7 +85,7 @@ def test_bad_combinations(tmp_path):
         choose("transcript", media_path=media)
     with pytest.raises(UsageError, match="contradict"):
         choose("whisper", media_path=media, transcript=words)
-    with pytest.raises(TranscriptError, match="no transcript file"):
+    with pytest.raises(UsageError, match="no transcript file"):
         choose("auto", media_path=media, transcript=words)
 
 

@@ -12,7 +12,7 @@ from affect_pipe.extractors.speech.transcript import (
     find_transcript,
     read_transcript,
 )
-from affect_pipe.pipeline.errors import TranscriptError
+from affect_pipe.pipeline.errors import TranscriptError, UsageError
 
 SRT = """1
 00:00:01,000 --> 00:00:03,000
@@ -273,7 +273,20 @@ def test_transcript_of_another_video(tmp_path):
         ("a.json", b'{"schema": "affect-pipe/1", "segments": []}', "no transcript"),
         ("a.json", b'{"segments": [{"start": 0, "text": "x"}]}', "segment 0"),
         ("a.json", b'{"segments": [{"start": NaN, "end": 1, "text": "x"}]}', "segment 0"),
-        ("a.json", b'{"segments": [[]]}', "segment 0"),
+        ("a.json", b'{"segments": [[]]}', "segment 0 .*it is a list"),
+        ("a.json", b'{"segments": null}', "is no transcript"),
+        ("a.json", b'{"segments": {}}', "is no transcript"),
+        ("a.json", b'{"segments": [{"start": 0, "end": 1, "text": []}]}', "text is list"),
+        ("a.json", b'{"segments": [{"start": 0, "end": 1, "words": 5}]}', "words are a int"),
+        ("a.json", b'{"segments": [{"start": 0, "end": 1, "words": {}}]}', "words are a dict"),
+        ("a.json", b'{"segments": [{"start": 0, "end": 1, "words": [1]}]}', "a word is a int"),
+        ("a.json", b'{"segments": [{"start": 0, "text": "x"}]}', "end is missing"),
+        ("a.json", b'{"segments": [{"end": %s}]}' % (b"9" * 5000), "no valid JSON"),
+        (
+            "a.json",
+            b'{"segments": [{"start": 0, "end": %s}]}' % (b"9" * 400),
+            "digits, not a number",
+        ),
         ("a.docx", b"x", "expected"),
     ],
 )
@@ -287,11 +300,35 @@ def test_broken_files_are_one_sentence(tmp_path, name, content, match):
 
 
 def test_missing_file_and_folder(tmp_path):
-    with pytest.raises(TranscriptError, match="no transcript file"):
+    with pytest.raises(UsageError, match="no transcript file"):
         TranscriptFile(tmp_path / "no.srt")
     (tmp_path / "dir.srt").mkdir()
-    with pytest.raises(TranscriptError, match="is a folder"):
-        TranscriptFile(tmp_path / "dir.srt")
+    for folder in (tmp_path / "dir.srt", tmp_path):
+        with pytest.raises(UsageError, match="is a folder"):
+            TranscriptFile(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.srt", srt_of(*["00:00:01,000 --> 00:00:02,000"] * 1000)),
+        ("b.srt", "1\n00:00:01,000 --> 00:00:02,000\n" + "word " * 1000),
+        ("a.json", json.dumps({"segments": [{"start": 0, "end": 1, "text": "x"}] * 1000})),
+    ],
+)
+def test_more_words_than_anybody_says(tmp_path, name, text):
+    path = write(tmp_path / name, text)
+    with pytest.raises(TranscriptError, match=r"1000 words or more.*max_words_per_s"):
+        read_transcript(path, duration_s=6.0)
+    assert len(read_transcript(path, duration_s=6.0, max_words_per_s=1000.0).words) >= 1000
+
+
+def test_half_a_character_in_json_is_replaced(tmp_path):
+    segment = {"start": 0, "end": 1, "text": "so \ud83d sad \ud83d\ude22", "speaker": "\udc00"}
+    path = write(tmp_path / "a.json", json.dumps({"segments": [segment]}))
+    (found,) = read_transcript(path).segments
+    assert found.text == "so \N{REPLACEMENT CHARACTER} sad \N{CRYING FACE}"
+    assert found.speaker == "\N{REPLACEMENT CHARACTER}"
 
 
 def test_words_free_file_is_an_empty_transcript_with_a_warning(tmp_path):
@@ -306,6 +343,16 @@ def test_spec_follows_content_not_name(tmp_path):
         for name, text in [("a.srt", SRT), ("b.srt", SRT), ("c.srt", SRT + " ")]
     ]
     assert specs[0] == specs[1] != specs[2]
+
+
+def test_warnings_and_model_name_the_file_of_this_run(tmp_path, heard):
+    text = srt_of("00:00:02,000 --> 00:00:03,000", "00:00:01,000 --> 00:00:02,000")
+    first, second = (TranscriptFile(write(tmp_path / name, text)) for name in ("a.srt", "b.srt"))
+    kept = first.transcribe(heard(None, (), 9.0))
+    assert "a.srt" not in repr(kept)
+    signed = second.signed(kept)
+    assert signed.model == "b.srt"
+    assert signed.warnings == ("b.srt: 1 of 2 cues are out of order, sorted.",)
 
 
 def test_find_transcript(tmp_path):

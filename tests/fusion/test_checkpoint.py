@@ -15,7 +15,7 @@ from affect_pipe.fusion.checkpoint import CheckpointConfig, FeatureSpecSettings
 from affect_pipe.fusion.config import TASK_NAMES, TaskSettings
 from affect_pipe.fusion.inference import predict_values
 from affect_pipe.fusion.tasks import paper_thresholds
-from affect_pipe.pipeline.errors import CheckpointError
+from affect_pipe.pipeline.errors import CheckpointError, UsageError
 from affect_pipe.pipeline.records import FeatureSpec
 
 DIMS = {"text": 6, "acoustic": 5, "visual": 4}
@@ -172,6 +172,7 @@ def test_a_config_that_does_not_fit_is_refused(folder, fields, message):
         (b"[1]", "JSON object"),
         (b"\xff\xfe", "cannot be read"),
         (b"[" * 99999, "not valid JSON"),
+        (b'{"seed": ' + b"9" * 5000 + b"}", "not valid JSON"),
     ],
 )
 def test_a_config_that_is_no_json_is_refused(folder, content, message):
@@ -248,6 +249,11 @@ def test_resolve_takes_paths_and_names_and_lists_the_names(folder, monkeypatch):
     for unknown in ("no-such", "x" * 5000):
         with pytest.raises(CheckpointError, match="Unknown checkpoint"):
             checkpoint.resolve(unknown)
+    with pytest.raises(CheckpointError, match="is a file: name the folder"):
+        checkpoint.resolve(folder / "config.json")
+    for no_path in ("~nosuchuser/x", "a\0b", ""):
+        with pytest.raises(UsageError, match="the checkpoint"):
+            checkpoint.resolve(no_path)
     monkeypatch.setattr(checkpoint, "shipped", lambda: ("one", "two"))
     with pytest.raises(CheckpointError, match="shipped: one, two"):
         checkpoint.resolve("three")

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save
 from affect_pipe.pipeline import cache as cache_module
 from affect_pipe.pipeline.cache import Cache, Entry, resolve_root
 from affect_pipe.pipeline.entry_format import encode
-from affect_pipe.pipeline.errors import CacheError
+from affect_pipe.pipeline.errors import CacheError, UsageError
 from affect_pipe.pipeline.fingerprint import digest_json
 
 KEY = digest_json("a key")
@@ -146,17 +146,9 @@ def test_a_key_that_is_no_digest_is_refused(local: Cache, key: str) -> None:
         local.get(key)
 
 
-def test_a_result_is_computed_once(cache: Cache) -> None:
-    calls = []
-
-    def compute() -> tuple[dict[str, Any], dict[str, Any]]:
-        calls.append(1)
-        return {"x": np.arange(3)}, {"pair": (1, 2)}
-
-    for _ in range(3):
-        entry = cache.get_or_compute(KEY, "s", compute)
-        check_is(entry, {"x": np.arange(3)}, {"pair": [1, 2]})
-    assert len(calls) == 1
+def test_tuples_come_back_as_lists(cache: Cache) -> None:
+    cache.put(KEY, "s", {}, {"pair": (1, 2)})
+    check_is(cache.get(KEY), {}, {"pair": [1, 2]})
 
 
 # Damage
@@ -179,14 +171,15 @@ def test_no_flipped_bit_goes_unseen(local: Cache, tmp_path: Path, problems: list
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 100, -1])
-def test_a_file_cut_short_is_reported_dropped_and_computed_again(
+def test_a_file_cut_short_is_reported_and_dropped(
     local: Cache, tmp_path: Path, problems: list[str], n: int
 ) -> None:
     local.put(KEY, "s", {"x": np.arange(100)}, {})
     path = place(tmp_path / "cache")
     path.write_bytes(path.read_bytes()[:n])
-    entry = local.get_or_compute(KEY, "s", lambda: ({"x": np.arange(100)}, {}))
-    check_is(entry, {"x": np.arange(100)}, {})
+    assert local.get(KEY) is None
+    assert not path.exists()
+    local.put(KEY, "s", {"x": np.arange(100)}, {})
     check_is(local.get(KEY), {"x": np.arange(100)}, {})
     (problem,) = problems
     assert "damaged" in problem
@@ -370,6 +363,30 @@ def test_a_read_only_folder_is_one_clear_sentence(
         Cache(tmp_path)
 
 
+def test_a_read_only_folder_with_entries_is_read(
+    local: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    local.put(KEY, "s", {"x": np.arange(3)}, {})
+    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(os, "utime", refuse)
+    mounted = Cache(tmp_path / "cache")
+    check_is(mounted.get(KEY), {"x": np.arange(3)}, {})
+    for _ in range(2):
+        with pytest.raises(CacheError, match=r"can only be read \(Read-only file system\)"):
+            mounted.put(KEY, "s", {})
+
+
+def test_looking_at_a_cache_makes_no_folder(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "none", prepare=False)
+    assert cache.info().n_entries == 0
+    assert cache.verify() == []
+    assert cache.clear().n_removed == 0
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_unknown_protocol_is_one_clear_sentence() -> None:
     with pytest.raises(CacheError, match=r"nonsense://x cannot be opened .* --cache-dir"):
         Cache("nonsense://x")
@@ -426,6 +443,12 @@ def test_the_flag_outweighs_the_environment_outweighs_the_default(
     assert resolve_root("~/x") == Path.home() / "x"
     monkeypatch.chdir(tmp_path)
     assert resolve_root("here") == tmp_path / "here"
+
+
+@pytest.mark.parametrize("no_path", ["", "~nosuchuser/x", "a\0b"])
+def test_what_is_no_path_is_one_clear_sentence(no_path: str) -> None:
+    with pytest.raises(UsageError, match="the cache folder"):
+        resolve_root(no_path)
 
 
 def test_digests_are_remembered_on_a_local_disk(tmp_path: Path) -> None:

@@ -92,6 +92,8 @@ def test_digest_can_be_handed_in(make_media):
 
 
 def test_missing_file_is_bad_use(tmp_path):
+    with pytest.raises(UsageError, match=r"https://a.b/talk.mp4 is an address.*download"):
+        probe("https://a.b/talk.mp4")
     with pytest.raises(UsageError, match=r"nowhere\.mp4 does not exist"):
         probe(tmp_path / "nowhere.mp4")
 

@@ -1,5 +1,7 @@
 """Stages: computed once, kept, timed, and honest about what went wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,12 @@ from affect_pipe.pipeline.records import Media
 from affect_pipe.pipeline.stages import Stages
 
 KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(params=["local", "memory"])
+def cache(request, tmp_path):
+    """A cache in a folder, and one over fsspec."""
+    return Cache(tmp_path / "c" if request.param == "local" else f"memory://{tmp_path}/cache")
 
 
 @pytest.fixture
@@ -35,8 +43,8 @@ def run(stages, compute, key=KEY):
     )
 
 
-def test_a_stage_is_computed_once(media, tmp_path):
-    cache, events, compute = Cache(tmp_path / "cache"), [], Counter()
+def test_a_stage_is_computed_once(media, cache):
+    events, compute = [], Counter()
     first = run(Stages(media, cache, events.append), compute)
     second = run(Stages(media, cache, events.append), compute)
     assert compute.calls == 1
@@ -49,6 +57,16 @@ def test_warnings_of_a_stage_come_back_with_its_cached_result(media, tmp_path):
     first = Stages(media, cache, lambda e: None)
     run(first, Counter(first, "two frames are damaged"))
     second = Stages(media, cache, lambda e: None)
+    run(second, Counter())
+    assert second.warnings == first.warnings == ("two frames are damaged",)
+
+
+def test_a_warning_is_kept_without_the_name_of_the_file(media, tmp_path):
+    cache = Cache(tmp_path / "cache")
+    first = Stages(media, cache, lambda e: None)
+    run(first, Counter(first, "talk.mp4: two frames are damaged"))
+    copy = replace(media, path=tmp_path / "copy of talk.mp4")
+    second = Stages(copy, cache, lambda e: None)
     run(second, Counter())
     assert second.warnings == first.warnings == ("two frames are damaged",)
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -96,8 +97,40 @@ def test_transcript_of_another_video(run, clip, tmp_path):
 
 def test_missing_transcript(run, clip, tmp_path):
     code, _, err = run(clip, "--transcript", tmp_path / "none.srt")
-    assert code in (1, 2)
+    assert code == 2
     assert_one_sentence(err, "none.srt")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--language", ""], "language"),
+        (["--asr", ""], "asr"),
+        (["--cache-dir", ""], "cache_dir"),
+        (["--cache-dir", "~nosuchuser/x"], "nosuchuser"),
+        (["--asr", "whisper:/nowhere/base.pt"], "/nowhere/base.pt"),
+        (["--transcript", "/nowhere\0.srt"], "NUL"),
+        (["--out", "results\0"], "NUL"),
+        (["--max-pause", "nan"], "finite"),
+        (["--asr", "y" * 5000], "unknown recogniser"),
+        (["clip\0.mp4"], "NUL"),
+        (["https://example.org/talk.mp4", "--asr", "pocketsphinx"], "download"),
+    ],
+)
+def test_bad_use_is_one_sentence(run, clip, arguments, part):
+    videos = [] if not arguments[0].startswith("-") else [clip]
+    code, _, err = run(*videos, *arguments)
+    assert code == 2
+    assert_one_sentence(err, part)
+    assert "unexpected" not in err
+    assert len(err) < 1000
+
+
+@pytest.mark.parametrize("model", ["", "~nosuchuser/x", "m\0"])
+def test_models_that_are_no_paths(run, clip, model):
+    code, _, err = run(clip, model=model)
+    assert code == 2
+    assert_one_sentence(err, "model" if model != "~nosuchuser/x" else "checkpoint")
 
 
 def test_unknown_checkpoint(run, clip):
@@ -149,6 +182,32 @@ def test_odd_names(run, clip, tmp_path, stem):
     assert (tmp_path / "results" / f"{stem}.affect.json").exists()
 
 
+def test_a_name_too_long_for_its_result_is_found_out_first(run, tmp_path):
+    path = tmp_path / ("é" * 122 + ".mp4")
+    code, _, err = run(path)
+    assert code == 2
+    # Not that the video does not exist: nobody has looked at it yet.
+    assert_one_sentence(err, "rename the video", "256 bytes")
+
+
+def test_a_video_named_twice_is_run_once(run, tmp_path):
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("not a video")
+    code, _, err = run(bad, tmp_path / "." / "x" / ".." / "bad.mp4")
+    assert code == 1
+    assert_one_sentence(err, "bad.mp4")
+
+
+def test_warnings_name_the_video_where_there_are_several(run, make_media, tmp_path):
+    silences = [
+        make_media(f"{name}.wav", "-f", "lavfi", "-i", "anullsrc=r=16000", "-t", 1)
+        for name in ("one", "two")
+    ]
+    code, _, err = run(*silences, "--asr", "pocketsphinx")
+    assert code == 0
+    assert [line.split(": ")[2] for line in err.splitlines()] == ["one.wav", "two.wav"]
+
+
 def test_two_videos_of_one_name(run, clip, tmp_path):
     code, _, err = run(clip, tmp_path / "clip.mov")
     assert code == 2
@@ -160,6 +219,35 @@ def test_debug_shows_the_traceback(run, tmp_path):
 
     with pytest.raises(UsageError):
         run(tmp_path / "nowhere.mp4", "--debug")
+    with pytest.raises(UsageError):
+        main(["--debug", "run", str(tmp_path / "nowhere.mp4"), "--out", str(tmp_path / "o")])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("arguments", [["models"], ["--version"], ["cache", "info"]])
+def test_output_that_cannot_be_written(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "affect_pipe.cli", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert_one_sentence(done.stderr, "standard output cannot be written to")
+
+
+def test_looking_at_a_cache_makes_none(tmp_path, capsys):
+    assert main(["cache", "info", "--cache-dir", str(tmp_path / "none")]) == 0
+    assert "0 entries" in capsys.readouterr().out
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_device_is_looked_at_before_the_data(tmp_path, capsys):
+    where = ["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]
+    assert main(["train", "--recipe", "starter", *where, "--device", "zzz"]) == 2
+    assert_one_sentence(capsys.readouterr().err, "zzz", "auto, cpu, cuda")
 
 
 def test_cache_verbs(run, clip, capsys):
@@ -178,7 +266,7 @@ def test_cache_verbs(run, clip, capsys):
 def test_help_imports_nothing_heavy():
     code = (
         "import sys\nfrom affect_pipe.cli import build_parser\nbuild_parser().format_help()\n"
-        "heavy = {'torch', 'av', 'cv2', 'mediapipe', 'opensmile', 'pydantic', 'numpy'}\n"
+        "heavy = {'torch', 'email', 'av', 'cv2', 'mediapipe', 'opensmile', 'pydantic', 'numpy'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -89,8 +89,10 @@ def test_the_second_run_computes_nothing(clip, settings, result, calls):
 def test_a_copy_under_another_name_computes_nothing(clip, settings, result, calls, tmp_path):
     shutil.copy(clip, tmp_path / "same bytes.mp4")
     shutil.copy(clip.with_suffix(".srt"), tmp_path / "same bytes.srt")
-    analyze(tmp_path / "same bytes.mp4", settings)
+    copied = analyze(tmp_path / "same bytes.mp4", settings)
     assert not calls
+    assert copied.transcript.model == "same bytes.srt"
+    assert clip.stem not in json.dumps(to_json(copied))
 
 
 def test_another_recogniser_reruns_no_face_stage(clip, settings, result, calls):

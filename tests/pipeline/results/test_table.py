@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from affect_pipe.pipeline.records import Prediction, VideoFeatures, VideoResult
-from affect_pipe.pipeline.results.table import clock, to_table
+from affect_pipe.pipeline.results.table import caption, clock, to_table
 from affect_pipe.pipeline.results.terminal_text import printable
 
 
 def drawn(result: VideoResult, width: int = 80, **how: object) -> str:
     file = io.StringIO()
-    Console(file=file, width=width, **how).print(to_table(result))  # type: ignore[arg-type]
+    Console(file=file, width=width, **how).print(to_table(result, width))  # type: ignore[arg-type]
     return file.getvalue()
 
 
@@ -35,6 +35,43 @@ def test_it_reads_at_80_columns_without_colours(result: VideoResult) -> None:
     # Folded over lines, the words are all there.
     for word in result.features.utterances[0].text.split():
         assert word in found
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 71, 72, 200])
+def test_nothing_is_lost_at_any_width(result: VideoResult, width: int) -> None:
+    text = drawn(result, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    joined = "".join(words(text))
+    said = [utterance.text for utterance in result.features.utterances]
+    for expected in (*said, "1:01:40.0-1:01:42.0", "+1.2", "positive", "surprise 2.5", "happy 1.5"):
+        assert "".join(words(expected)) in joined or width >= 72
+    for word in words(" ".join(said)):
+        assert word in joined
+
+
+def test_a_text_that_would_fill_the_screen_is_cut(result: VideoResult) -> None:
+    long = replace(result.features.utterances[0], text="word " * 100_000)
+    odd = replace(result, features=VideoFeatures((long,), {}), prediction=Prediction((None,)))
+    text = drawn(odd)
+    assert "[...]" in text
+    assert len(text) < 10_000
+
+
+def test_nothing_is_minus_zero(result: VideoResult) -> None:
+    assert "-0.0" not in drawn(result)
+    assert "+0.0" in drawn(result)
+
+
+def test_one_utterance_is_one(result: VideoResult) -> None:
+    text = "Of 1 utterance, without words in 1."
+    block = replace(
+        result.features.blocks["text"],
+        values=result.features.blocks["text"].values[2:],
+        present=result.features.blocks["text"].present[2:],
+        reasons=("no words recognised",),
+    )
+    assert caption(VideoFeatures((result.features.utterances[0],), {"text": block})) == text
 
 
 def test_emotions_come_strongest_first(result: VideoResult) -> None:

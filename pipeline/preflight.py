@@ -1,0 +1,87 @@
+"""What can be known to be wrong with a request before any work is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from affect_pipe.pipeline.errors import ResultError, UsageError
+
+SUFFIXES = (".affect.json", ".affect.csv")
+# Where a file system does not say: what nearly all of them allow.
+_NAME_MAX_BYTES = 255
+
+
+def videos_to_run(videos: Sequence[Path], transcript: Path | None) -> list[Path]:
+    """Return the videos, each once.
+
+    Raises
+    ------
+    UsageError
+        If a name holds a NUL character, one transcript is given for several videos, or two videos
+        would write the same result.
+    """
+    for video in videos:
+        if "\0" in str(video):
+            raise UsageError(f"{str(video)!r} holds a NUL character, which no path may.")
+    # The same file named twice is a slip, as by two patterns of a shell that overlap.
+    once = list({os.path.abspath(video): video for video in reversed(videos)}.values())[::-1]
+    if transcript is not None and len(once) > 1:
+        raise UsageError(
+            "--transcript belongs to one video: give one video, or put transcripts beside the "
+            "videos."
+        )
+    stems: dict[str, Path] = {}
+    for video in once:
+        other = stems.setdefault(video.stem, video)
+        if other is not video:
+            raise UsageError(
+                f"{other} and {video} would both write {result_names(video)[0]}: run them with "
+                "different --out folders."
+            )
+    return once
+
+
+def result_names(video: Path) -> tuple[str, str]:
+    """Return the names of the JSON and the CSV result of a video."""
+    json_name, csv_name = (video.stem + suffix for suffix in SUFFIXES)
+    return json_name, csv_name
+
+
+def check_output(folder: Path, videos: Sequence[Path]) -> None:
+    """Make the result folder, and find out now whether the results can be written to it.
+
+    Raises
+    ------
+    UsageError
+        If the folder's name holds a NUL character, or a result's name is too long for it.
+    ResultError
+        If it cannot be made or written to.
+    """
+    if "\0" in str(folder):
+        raise UsageError(f"--out {str(folder)!r} holds a NUL character, which no path may.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultError(
+            f"the result folder {folder} cannot be made ({error.strerror}): choose another --out."
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ResultError(f"the result folder {folder} cannot be written to: choose another --out.")
+    limit = _longest_name(folder)
+    for video in videos:
+        name = max(result_names(video), key=len)
+        n_bytes = len(os.fsencode(name))
+        if n_bytes > limit:
+            raise UsageError(
+                f"the result of {video.name[:40]}... would have a name of {n_bytes} bytes, and "
+                f"{folder} takes {limit}: rename the video."
+            )
+
+
+def _longest_name(folder: Path) -> int:
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # no such thing on this system
+        return _NAME_MAX_BYTES
