@@ -16,6 +16,7 @@ from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.fusion.checkpoint import resolve
 from affect_pipe.fusion.predict import CheckpointPredictor, describe_difference
 from affect_pipe.pipeline.cache import Cache, resolve_root
+from affect_pipe.pipeline.describe import Describer
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import CheckpointError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
@@ -123,17 +124,16 @@ class Analyzer:
             language=settings.language,
             max_words_per_s=settings.limits.max_words_per_s,
         )
-        run = Run(
+        describer = Describer(
             recogniser=recogniser,
             detector=self._detector,
             extractors=self._extractors,
-            predictor=self._predictor,
             cache=self._cache,
-            segmentation=settings.segmentation,
             limits=settings.limits,
             memo=DigestMemo(self._cache.digest_folder()),
             frame_pass=self._frames,
         )
+        run = Run(describer, self._predictor, settings.segmentation)
         result = run(video, listener)
         return replace(result, warnings=(*result.warnings, *self._problems))
 
