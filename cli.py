@@ -122,7 +122,7 @@ def _add_train(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentP
     train.add_argument("--recipe", required=True, metavar="NAME", help="starter")
     train.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of corpora")
     train.add_argument("--out", required=True, type=Path, metavar="DIR", help="checkpoint folder")
-    train.add_argument("--seed", type=int, default=3, help="3 made the shipped starter")
+    train.add_argument("--seed", type=int, default=0, help="0 made the shipped starter")
     train.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda")
     train.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     train.set_defaults(handler=_train)
