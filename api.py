@@ -43,7 +43,7 @@ __all__ = [
 
 RECIPES = ("starter",)
 DEVICES = ("auto", "cpu", "cuda")
-STARTER_SEED = 3
+STARTER_SEED = 0
 Tell = Callable[[str], None]
 
 

