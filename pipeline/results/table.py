@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from affect_pipe.pipeline.records import (
     MODALITIES,
+    ClassPrediction,
+    EmotionPrediction,
+    ModelOutputs,
     Utterance,
     UtterancePrediction,
     VideoFeatures,
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 _STYLES = {"negative": "red", "neutral": "", "positive": "green"}
 _SENSES = {"text": "words", "acoustic": "voice", "visual": "face"}
 NOTHING = "-"
+# After the time of an utterance whose evidence cannot carry a prediction.
+DOUBTFUL = " ?"
+# Without a decision of the model, emotions that round to this intensity at least are shown.
+_SHOWN_INTENSITY = 0.5
 # Below this, rich would cut columns off: five columns at their narrowest, in a video of hours.
 _SIDE_BY_SIDE = 72
 # A screenful; the files keep every word.
@@ -31,12 +38,14 @@ def to_table(result: VideoResult, width: int = _SIDE_BY_SIDE) -> Table:
     """Return a rich table of time, text, sentiment, its intensity, and emotions with theirs.
 
     Sentiment intensity is in [-3, 3], emotion intensity in [0, 3]. Emotions are those the model
-    decided are present, strongest first. The caption says where words, voice or face were missing.
+    decided are present, strongest first. Arousal and valence have columns where the model predicts
+    them; what it does not predict has none. The caption says where words, voice or face were
+    missing, and what the mark of too little evidence means.
 
     Parameters
     ----------
     width : int
-        Columns of the terminal. Where five columns do not fit, each utterance becomes a few lines.
+        Columns of the terminal. Where the table's columns do not fit, each utterance becomes a few lines.
     """
     # rich takes 50 ms to import, which nothing but a table should pay for.
     from rich import box
@@ -45,49 +54,103 @@ def to_table(result: VideoResult, width: int = _SIDE_BY_SIDE) -> Table:
 
     table = Table(
         title=Text(printable(result.media.path.name)),
-        caption=Text(caption(result.features)),
+        caption=Text(f"{caption(result.features)} {_doubts(result)}".strip()),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    fill = _columns if width >= _SIDE_BY_SIDE else _stack
+    fill = _columns if width >= _needed(result.model.outputs) else _stack
     fill(table, result)
     return table
+
+
+def _needed(outputs: ModelOutputs) -> int:
+    """Columns of terminal that the table's columns take at their narrowest."""
+    usual = max(map(len, _STYLES))
+    needed = _SIDE_BY_SIDE + max(0, *(len(name) - usual for name in outputs.sentiment or ("",)))
+    needed += sum(1 + max(map(len, labels)) for _, labels in _scales(outputs))
+    return needed + len(DOUBTFUL) * outputs.evidence
+
+
+def _scales(outputs: ModelOutputs) -> list[tuple[str, tuple[str, ...]]]:
+    found = [("Arousal", outputs.arousal), ("Valence", outputs.valence)]
+    return [(name, (name, *labels)) for name, labels in found if labels is not None]
 
 
 def _columns(table: Table, result: VideoResult) -> None:
     from rich.text import Text
 
+    outputs = result.model.outputs
     table.add_column("Time", no_wrap=True)
     table.add_column("Text", ratio=1, overflow="fold", min_width=12)
-    table.add_column("Sentiment", no_wrap=True)
-    table.add_column("[-3, 3]", justify="right", no_wrap=True)
-    table.add_column("Emotions [0, 3]", overflow="fold", min_width=15)
+    if outputs.sentiment is not None:
+        table.add_column("Sentiment", no_wrap=True)
+        table.add_column("[-3, 3]", justify="right", no_wrap=True)
+    if outputs.emotions is not None:
+        table.add_column("Emotions [0, 3]", overflow="fold", min_width=15)
+    for name, _ in _scales(outputs):
+        table.add_column(name, no_wrap=True)
     for utterance, judgement in _rows(result):
-        label, strength = sentiment(judgement)
-        table.add_row(
-            span(utterance),
-            Text(shown(utterance.text)),
-            Text(label, style=_STYLES.get(label, "")),
-            strength,
-            Text("\n".join(emotions(judgement)) or NOTHING),
-        )
+        cells = [Text(span(utterance) + _mark(judgement)), Text(shown(utterance.text))]
+        if outputs.sentiment is not None:
+            label, strength = sentiment(judgement)
+            cells += [Text(label, style=_style(label)), Text(strength)]
+        if outputs.emotions is not None:
+            cells.append(Text("\n".join(emotions(judgement)) or NOTHING))
+        cells += [Text(label) for _, label in _levels(outputs, judgement)]
+        table.add_row(*cells)
 
 
 def _stack(table: Table, result: VideoResult) -> None:
     from rich.text import Text
 
-    table.add_column("Time, sentiment [-3, 3], text, emotions [0, 3]", overflow="fold")
+    outputs = result.model.outputs
+    sentiment_title = "" if outputs.sentiment is None else ", sentiment [-3, 3]"
+    emotion_title = "" if outputs.emotions is None else ", emotions [0, 3]"
+    levels_title = "".join(f", {name.lower()}" for name, _ in _scales(outputs))
+    title = f"Time{sentiment_title}, text{emotion_title}{levels_title}"
+    table.add_column(title, overflow="fold")
     for utterance, judgement in _rows(result):
         label, strength = sentiment(judgement)
-        lines = Text(f"{span(utterance)}  ")
-        lines.append(label, style=_STYLES.get(label, ""))
-        lines.append("" if judgement is None else f" {strength}")
+        lines = Text(f"{span(utterance)}{_mark(judgement)}")
+        if outputs.sentiment is not None:
+            lines.append("  ")
+            lines.append(label, style=_style(label))
+            lines.append("" if strength == NOTHING else f" {strength}")
         lines.append(f"\n{shown(utterance.text)}")
         felt = ", ".join(emotions(judgement))
         lines.append(f"\n{felt}" if felt else "")
+        for name, level in _levels(outputs, judgement):
+            lines.append(f"\n{name.lower()}: {level}")
         table.add_row(lines)
         table.add_row("")
+
+
+def _style(label: str) -> str:
+    """Return the colour of a sentiment, also of a class as "weak positive"."""
+    return _STYLES.get(label.rpartition(" ")[2], "")
+
+
+def _levels(
+    outputs: ModelOutputs, judgement: UtterancePrediction | None
+) -> list[tuple[str, str]]:
+    """Return the class of each scale that the model predicts."""
+    found: dict[str, ClassPrediction | None] = {}
+    if judgement is not None:
+        found = {"Arousal": judgement.arousal, "Valence": judgement.valence}
+    levels = [(name, found.get(name)) for name, _ in _scales(outputs)]
+    return [(name, NOTHING if level is None else level.label) for name, level in levels]
+
+
+def _mark(judgement: UtterancePrediction | None) -> str:
+    evidence = judgement and judgement.evidence
+    return DOUBTFUL if evidence is not None and not evidence.sufficient else ""
+
+
+def _doubts(result: VideoResult) -> str:
+    """Return what the mark means, where there is any."""
+    n = sum(bool(_mark(judgement)) for judgement in result.prediction.utterances)
+    return f"{n} marked{DOUBTFUL}: too little evidence to rely on." if n else ""
 
 
 def _rows(result: VideoResult) -> Iterator[tuple[Utterance, UtterancePrediction | None]]:
@@ -109,7 +172,11 @@ def sentiment(judgement: UtterancePrediction | None) -> tuple[str, str]:
     """Return the label and the intensity, with its sign."""
     if judgement is None:
         return NOTHING, NOTHING
-    return judgement.sentiment_label, f"{_tenths(judgement.sentiment_intensity):+.1f}"
+    strength = judgement.sentiment_intensity
+    return (
+        judgement.sentiment_label or NOTHING,
+        NOTHING if strength is None else f"{_tenths(strength):+.1f}",
+    )
 
 
 def _tenths(value: float) -> float:
@@ -121,13 +188,21 @@ def emotions(judgement: UtterancePrediction | None) -> list[str]:
     """Return the emotions that are present, each with its intensity, strongest first."""
     if judgement is None:
         return []
-    present = [(name, e) for name, e in judgement.emotions.items() if e.present]
-    present.sort(key=lambda item: (-item[1].intensity, -item[1].probability))
+    present = [(name, e) for name, e in judgement.emotions.items() if _is_shown(e)]
+    present.sort(key=lambda item: (-(item[1].intensity or 0), -(item[1].probability or 0)))
     # The absence of emotion has no strength.
     return [
-        name if name == "no-emotion" else f"{name} {_tenths(e.intensity):.1f}"
+        name
+        if name == "no-emotion" or e.intensity is None
+        else f"{name} {_tenths(e.intensity):.1f}"
         for name, e in present
     ]
+
+
+def _is_shown(emotion: EmotionPrediction) -> bool:
+    if emotion.present is None:
+        return (emotion.intensity or 0) >= _SHOWN_INTENSITY
+    return emotion.present
 
 
 def caption(features: VideoFeatures) -> str:

@@ -8,11 +8,14 @@ import pytest
 
 from affect_pipe.pipeline.records import (
     AudioInfo,
+    ClassPrediction,
     EmotionPrediction,
+    Evidence,
     FeatureBlock,
     FeatureSpec,
     Media,
     ModelInfo,
+    ModelOutputs,
     Prediction,
     Transcript,
     Utterance,
@@ -98,3 +101,50 @@ def empty(result: VideoResult) -> VideoResult:
         warnings=(),
         timings_s={},
     )
+
+
+LEVELS = ("very low", "low", "medium", "high", "very high")
+SEVEN = tuple(f"{degree} negative" for degree in ("strong", "moderate", "weak")) + ("neutral",)
+SEVEN += tuple(f"{degree} positive" for degree in ("weak", "moderate", "strong"))
+
+
+def predicted_by(
+    result: VideoResult, outputs: ModelOutputs, first: UtterancePrediction
+) -> VideoResult:
+    """The talk as another model judges it: the same of the first two utterances."""
+    return replace(
+        result,
+        model=replace(result.model, outputs=outputs),
+        prediction=replace(result.prediction, utterances=(first, first, None)),
+    )
+
+
+@pytest.fixture
+def levels(result: VideoResult) -> VideoResult:
+    """Arousal and valence alone, with evidence to speak of."""
+    judged = UtterancePrediction(
+        None,
+        {},
+        None,
+        {},
+        ClassPrediction("high", dict(zip(LEVELS, (0, 0, 0.25, 0.75, 0), strict=True))),
+        ClassPrediction("very low", dict(zip(LEVELS, (1, 0, 0, 0, 0), strict=True))),
+        Evidence(False, ("no words", "=1 of 2 modalities are usable")),
+    )
+    found = predicted_by(result, ModelOutputs(None, None, LEVELS, LEVELS, True), judged)
+    first, second, third = found.prediction.utterances
+    assert second is not None
+    enough = replace(second, evidence=Evidence(True))
+    return replace(found, prediction=replace(found.prediction, utterances=(first, enough, third)))
+
+
+@pytest.fixture
+def seven(result: VideoResult) -> VideoResult:
+    """Seven sentiment classes and intensities of emotions, without the rest."""
+    judged = UtterancePrediction(
+        "moderate negative",
+        dict(zip(SEVEN, (0.125, 0.5, 0.375, 0, 0, 0, 0), strict=True)),
+        None,
+        {"sad": EmotionPrediction(None, None, 1.25), "fear": EmotionPrediction(None, None, 0.2)},
+    )
+    return predicted_by(result, ModelOutputs(SEVEN, ("fear", "sad")), judged)

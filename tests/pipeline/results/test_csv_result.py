@@ -77,6 +77,39 @@ def test_labels_of_another_model_follow_the_usual_ones(result: VideoResult) -> N
     assert [name for name in found if name in HEADER.split(",")] == HEADER.split(",")
 
 
+def test_arousal_valence_and_evidence(levels: VideoResult, tmp_path: Path) -> None:
+    write_csv(levels, tmp_path / "r.csv")
+    first, second, third = read(tmp_path / "r.csv")
+    assert (first["arousal"], first["valence"]) == ("high", "very low")
+    assert (first["p_arousal_medium"], first["p_valence_very_low"]) == ("0.25", "1.0")
+    assert (first["sentiment"], first["sentiment_intensity"]) == ("", "")
+    assert first["evidence_sufficient"] == "false"
+    assert first["evidence_reasons"] == "no words; =1 of 2 modalities are usable"
+    assert (second["evidence_sufficient"], second["evidence_reasons"]) == ("true", "")
+    assert (third["arousal"], third["evidence_sufficient"]) == ("", "false")
+    assert not [name for name in first if name.startswith(("anger", "p_neg"))]
+
+
+def test_seven_classes_and_intensities_alone(seven: VideoResult, tmp_path: Path) -> None:
+    write_csv(seven, tmp_path / "r.csv")
+    first, *_ = read(tmp_path / "r.csv")
+    assert first["sentiment"] == "moderate negative"
+    assert [float(first[f"p_{d}_negative"]) for d in ("strong", "moderate", "weak")] == [
+        0.125, 0.5, 0.375,
+    ]  # fmt: skip
+    assert (first["sad_intensity"], first["sad_present"], first["sad_probability"]) == (
+        "1.25", "", "",
+    )  # fmt: skip
+    assert "evidence_sufficient" not in first
+
+
+def test_the_header_of_any_model_is_there_with_no_utterances(
+    levels: VideoResult, seven: VideoResult, empty: VideoResult
+) -> None:
+    for one in (levels, seven):
+        assert columns(replace(empty, model=one.model)) == columns(one)
+
+
 @pytest.mark.parametrize(
     "text",
     ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r\n=1", "'=1", "''@x", "\uff1d1", "\xa0-1"],

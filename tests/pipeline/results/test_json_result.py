@@ -81,6 +81,55 @@ def test_the_schema_refuses_what_is_wrong(
     assert not validator.is_valid(document)
 
 
+def test_other_models_follow_the_schema(
+    validator: jsonschema.Draft202012Validator, levels: VideoResult, seven: VideoResult
+) -> None:
+    for one in (levels, seven):
+        validator.validate(to_json(one))
+
+
+def test_what_a_model_does_not_predict_is_left_out(levels: VideoResult, seven: VideoResult) -> None:
+    first, second, third = to_json(levels)["utterances"]
+    assert "sentiment" not in first
+    assert "emotions" not in first
+    assert first["arousal"]["label"] == "high"
+    assert list(first["arousal"]["probabilities"].values()) == [0, 0, 0.25, 0.75, 0]
+    assert first["evidence"] == {
+        "sufficient": False,
+        "reasons": ["no words", "=1 of 2 modalities are usable"],
+    }
+    assert second["evidence"] == {"sufficient": True, "reasons": []}
+    assert third["arousal"] is None
+    assert third["evidence"] == {"sufficient": False, "reasons": ["no words, voice or face"]}
+    first, *_ = to_json(seven)["utterances"]
+    assert first["sentiment"]["intensity"] is None
+    assert first["emotions"]["sad"] == {"probability": None, "present": None, "intensity": 1.25}
+    assert not {"arousal", "valence", "evidence"} & set(first)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("utterances", 0, "evidence", {"sufficient": True, "reasons": ["no words"]}),
+        ("utterances", 0, "evidence", {"sufficient": False, "reasons": []}),
+        ("utterances", 2, "evidence", {"sufficient": True, "reasons": []}),
+        ("utterances", 0, "arousal", None),
+        ("utterances", 0, "arousal", "probabilities", {}),
+        ("utterances", 0, "dominance", {"label": "high", "probabilities": {"high": 1.0}}),
+    ],
+)
+def test_the_schema_refuses_half_a_judgement(
+    validator: jsonschema.Draft202012Validator, levels: VideoResult, path: tuple[Any, ...]
+) -> None:
+    document = to_json(levels)
+    *way, last, value = path
+    node: Any = document
+    for step in way:
+        node = node[step]
+    node[last] = value
+    assert not validator.is_valid(document)
+
+
 def test_the_values_are_those_of_the_records(result: VideoResult) -> None:
     document = to_json(result)
     assert document["schema"] == "affect-pipe/1"

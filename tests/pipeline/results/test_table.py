@@ -84,6 +84,29 @@ def test_no_emotion_has_no_strength(result: VideoResult) -> None:
     assert "no-emotion 3.0" not in drawn(result)
 
 
+@pytest.mark.parametrize("width", [40, 120])
+def test_arousal_valence_and_doubt(levels: VideoResult, width: int) -> None:
+    text = " ".join(words(drawn(levels, width)))
+    assert "0:00.5-0:02.0 ?" in text
+    assert "1:01.2-1:04.0 ?" not in text
+    assert text.count("very low") == 2
+    assert text.count("high") == 2
+    assert "marked ?: too little evidence to rely on." in text
+    assert "entiment" not in text
+    assert "motions" not in text
+
+
+@pytest.mark.parametrize("width", [40, 120])
+def test_seven_classes_and_intensities_alone(seven: VideoResult, width: int) -> None:
+    text = drawn(seven, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert text.count("moderate negative") == 2
+    assert text.count("sad 1.2") == 2
+    assert "fear" not in text
+    assert "None" not in text
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+
+
 def test_the_caption_says_what_is_missing(result: VideoResult, empty: VideoResult) -> None:
     text = " ".join(words(drawn(result)))
     assert "Of 3 utterances, without words in 1, without voice in 1, without face in 2." in text
