@@ -188,4 +188,6 @@ def early_fusion(
 
 
 def _microseconds(times_s: Times) -> npt.NDArray[np.int64]:
-    return np.round(np.asarray(times_s, np.float64) * _MICROSECONDS).astype(np.int64)
+    rounded = np.round(np.asarray(times_s, np.float64) * _MICROSECONDS)
+    whole: npt.NDArray[np.int64] = rounded.astype(np.int64)
+    return whole

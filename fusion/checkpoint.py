@@ -399,7 +399,9 @@ def load(folder: Path) -> Checkpoint:
     tensors = _read_tensors(folder / TENSORS_NAME)
     normaliser = _normaliser(config, tensors, folder)
     with torch.random.fork_rng(devices=[]):
-        model = FusionModel(config.backbone, config.backbone_settings, config.model_dims, config.tasks)
+        model = FusionModel(
+            config.backbone, config.backbone_settings, config.model_dims, config.tasks
+        )
     state = {
         name.removeprefix("model."): torch.from_numpy(values)
         for name, values in tensors.items()

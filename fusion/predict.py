@@ -112,13 +112,15 @@ class CheckpointPredictor:
             intensity = INTENSITY_SCALE * float(values["sentiment_intensity"][0])
         thresholds = config.thresholds.get(config.decision_objective, {})
         return UtterancePrediction(
-            sentiment_label=sentiment and sentiment.label,
+            sentiment_label=None if sentiment is None else sentiment.label,
             sentiment_probabilities={} if sentiment is None else sentiment.probabilities,
             sentiment_intensity=intensity,
             emotions=_emotions(values, thresholds),
             arousal=_classes("arousal_class", values, config),
             valence=_classes("valence_class", values, config),
-            evidence=config.evidence and judge(config.evidence, features.blocks, index, values),
+            evidence=None
+            if config.evidence is None
+            else judge(config.evidence, features.blocks, index, values),
         )
 
     def _check_specs(self, features: VideoFeatures) -> None:
@@ -169,15 +171,12 @@ class CheckpointPredictor:
 
 def outputs_of(config: checkpoint.CheckpointConfig) -> ModelOutputs:
     """Say what a checkpoint predicts, by the names of its tasks' classes."""
-    sentiment = config.task("sentiment_class")
-    arousal, valence = config.task("arousal_class"), config.task("valence_class")
-    degree = None if config.task("sentiment_intensity") is None else ()
-    emotions = config.task("emotion_class") or config.task("emotion_intensity")
+    names = {task.name: task.class_names for task in config.tasks}
     return ModelOutputs(
-        sentiment=degree if sentiment is None else sentiment.class_names,
-        emotions=emotions and emotions.class_names,
-        arousal=arousal and arousal.class_names,
-        valence=valence and valence.class_names,
+        sentiment=names.get("sentiment_class", names.get("sentiment_intensity")),
+        emotions=names.get("emotion_class", names.get("emotion_intensity")),
+        arousal=names.get("arousal_class"),
+        valence=names.get("valence_class"),
         evidence=config.evidence is not None,
     )
 

@@ -472,7 +472,7 @@ USUAL_OUTPUTS = ModelOutputs(
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which checkpoint predicted: name, digest of its files, backbone, licence, what it predicts."""
+    """Which checkpoint predicted: name, digest of its files, backbone, licence, outputs."""
 
     name: str
     digest: str

@@ -224,7 +224,7 @@ def prediction_from_entry(entry: StoredEntry) -> Prediction:
 
 
 def _judgement_to_json(judgement: UtterancePrediction) -> dict[str, Any]:
-    fields = {
+    fields: dict[str, Any] = {
         "label": judgement.sentiment_label,
         "probabilities": [[k, float(p)] for k, p in judgement.sentiment_probabilities.items()],
         "intensity": _float(judgement.sentiment_intensity),

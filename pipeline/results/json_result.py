@@ -197,10 +197,9 @@ def _emotions(prediction: UtterancePrediction) -> dict[str, Any]:
 
 
 def _classes(found: ClassPrediction | None) -> dict[str, Any] | None:
-    return found and {
-        "label": found.label,
-        "probabilities": _probabilities(found.probabilities),
-    }
+    if found is None:
+        return None
+    return {"label": found.label, "probabilities": _probabilities(found.probabilities)}
 
 
 def _evidence(prediction: UtterancePrediction | None) -> dict[str, Any]:

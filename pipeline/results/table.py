@@ -45,7 +45,8 @@ def to_table(result: VideoResult, width: int = _SIDE_BY_SIDE) -> Table:
     Parameters
     ----------
     width : int
-        Columns of the terminal. Where the table's columns do not fit, each utterance becomes a few lines.
+        Columns of the terminal. Where the table's columns do not fit, each utterance becomes a few
+        lines.
     """
     # rich takes 50 ms to import, which nothing but a table should pay for.
     from rich import box
@@ -131,9 +132,7 @@ def _style(label: str) -> str:
     return _STYLES.get(label.rpartition(" ")[2], "")
 
 
-def _levels(
-    outputs: ModelOutputs, judgement: UtterancePrediction | None
-) -> list[tuple[str, str]]:
+def _levels(outputs: ModelOutputs, judgement: UtterancePrediction | None) -> list[tuple[str, str]]:
     """Return the class of each scale that the model predicts."""
     found: dict[str, ClassPrediction | None] = {}
     if judgement is not None:
@@ -143,8 +142,9 @@ def _levels(
 
 
 def _mark(judgement: UtterancePrediction | None) -> str:
-    evidence = judgement and judgement.evidence
-    return DOUBTFUL if evidence is not None and not evidence.sufficient else ""
+    if judgement is None or judgement.evidence is None:
+        return ""
+    return "" if judgement.evidence.sufficient else DOUBTFUL
 
 
 def _doubts(result: VideoResult) -> str:

@@ -126,7 +126,9 @@ def test_emotion_scores_name_objective_emotion_and_metric():
 
 def test_tasks_without_labels_score_nothing():
     for name in ALL_TASK_NAMES:
-        empty = task(name).score(np.full((4, target_width(name)), NAN, np.float32), np.ones((4, 7)), {})
+        empty = task(name).score(
+            np.full((4, target_width(name)), NAN, np.float32), np.ones((4, 7)), {}
+        )
         assert empty == {}
 
 

@@ -46,10 +46,15 @@ def clip(sample: Path, ffmpeg, tmp_path_factory: pytest.TempPathFactory) -> Path
 def make_checkpoint() -> Callable[..., Path]:
     """Save an untrained checkpoint of the features a run computes; ``change`` edits its specs."""
 
-    def make(folder: Path, seed: int = 0, change=lambda spec: spec) -> Path:
+    def make(
+        folder: Path,
+        seed: int = 0,
+        change=lambda spec: spec,
+        tasks=tuple(TaskSettings(name=name) for name in TASK_NAMES),  # noqa: B008
+        **fields: object,
+    ) -> Path:
         built = [build("minilm"), build("egemaps"), build("facemesh", VISUAL)]
         specs = [change(extractor.spec()) for extractor in built]
-        tasks = tuple(TaskSettings(name=name) for name in TASK_NAMES)
         normalisation = {spec.modality: NormalisationSettings(kind="z") for spec in specs}
         rng = np.random.default_rng(seed)
         vectors = {s.modality: [rng.normal(size=(9, s.dim)).astype(np.float32)] for s in specs}
@@ -63,7 +68,7 @@ def make_checkpoint() -> Callable[..., Path]:
             tasks=tasks,
             features=tuple(checkpoint.FeatureSpecSettings.of(spec) for spec in specs),
             normalisation=normalisation,
-            thresholds={"f1": dict.fromkeys(EMOTION_CLASSES, 0.4)},
+            **{"thresholds": {"f1": dict.fromkeys(EMOTION_CLASSES, 0.4)}, **fields},
         )
         checkpoint.save(
             folder, config, model, fit_normaliser(vectors, normalisation), "# untrained"

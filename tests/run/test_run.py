@@ -12,9 +12,12 @@ from affect_pipe.api import Analyzer, RunSettings, analyze
 from affect_pipe.extractors.acoustic.egemaps import EGeMAPS
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.extractors.text.minilm import MiniLM
+from affect_pipe.fusion.config import LEVELS, SENTIMENT_LABELS, EvidenceSettings, TaskSettings
 from affect_pipe.fusion.predict import CheckpointPredictor
 from affect_pipe.pipeline.frame_process import FrameProcess
+from affect_pipe.pipeline.results.csv_result import write_csv
 from affect_pipe.pipeline.results.json_result import schema, to_json
+from affect_pipe.pipeline.results.table import to_table
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +155,26 @@ def test_events_tell_every_stage(clip, untrained, tmp_path):
         "fusion",
     }
     assert any(e.stage == "face-tracks" and e.state == "progress" for e in events)
+
+
+def test_a_checkpoint_of_other_tasks(clip, cache_dir, result, make_checkpoint, tmp_path):
+    """Seven sentiment classes, arousal, and more evidence than there ever is."""
+    tasks = (TaskSettings(name="sentiment_class", classes=7), TaskSettings(name="arousal_class"))
+    evidence = EvidenceSettings(modalities=("text",), min_speech_s=99, min_modalities=3)
+    folder = make_checkpoint(tmp_path / "other", tasks=tasks, thresholds={}, evidence=evidence)
+    found = analyze(clip, RunSettings(model=str(folder), cache_dir=str(cache_dir)))
+    again = analyze(clip, RunSettings(model=str(folder), cache_dir=str(cache_dir)))
+    assert plain(again) == plain(found)
+    jsonschema.validate(to_json(found), schema())
+    utterances = to_json(found)["utterances"]
+    assert len(utterances) == len(result.features.utterances) > 0
+    for utterance in utterances:
+        assert utterance["sentiment"]["label"] in SENTIMENT_LABELS[7]
+        assert utterance["sentiment"]["intensity"] is None
+        assert utterance["arousal"]["label"] in LEVELS
+        assert utterance["evidence"]["sufficient"] is False
+        assert "under 99.00 s" in utterance["evidence"]["reasons"][0]
+        assert not {"emotions", "valence"} & set(utterance)
+    write_csv(found, tmp_path / "found.csv")
+    assert "p_arousal_very_low" in (tmp_path / "found.csv").read_text("utf-8")
+    to_table(found)

@@ -104,8 +104,15 @@ def empty(result: VideoResult) -> VideoResult:
 
 
 LEVELS = ("very low", "low", "medium", "high", "very high")
-SEVEN = tuple(f"{degree} negative" for degree in ("strong", "moderate", "weak")) + ("neutral",)
-SEVEN += tuple(f"{degree} positive" for degree in ("weak", "moderate", "strong"))
+SEVEN = (
+    "strong negative",
+    "moderate negative",
+    "weak negative",
+    "neutral",
+    "weak positive",
+    "moderate positive",
+    "strong positive",
+)
 
 
 def predicted_by(
