@@ -25,10 +25,14 @@ class Representation:
     attention : mapping of name to float [B, U, U]
         For example ``"text-visual/N1"``: row i says which utterances i attended to. Empty for
         backbones without attention.
+    auxiliary_loss : float [], optional
+        A loss of the backbone's own, such as a reconstruction, added to the tasks' in training.
+        It counts present rows only. None in evaluation mode and for backbones without one.
     """
 
     values: Tensor
     attention: Mapping[str, Tensor] = field(default_factory=dict)
+    auxiliary_loss: Tensor | None = None
 
 
 class Backbone(Protocol):
@@ -54,7 +58,17 @@ class Backbone(Protocol):
         """
 
 
-BACKBONES: dict[str, str] = {"cim": "affect_pipe.fusion.models.cim:Cim"}
+BACKBONES: dict[str, str] = {
+    "cim": "affect_pipe.fusion.models.cim:Cim",
+    "cia": "affect_pipe.fusion.models.cia:Cia",
+    "muse-transformer": "affect_pipe.fusion.models.muse:MuseWay1",
+    "muse-attention-bilstm": "affect_pipe.fusion.models.muse:MuseWay2",
+    "muse-transformer-bilstm": "affect_pipe.fusion.models.muse:MuseWay3",
+    "muse-efficientnet-bilstm": "affect_pipe.fusion.models.muse:MuseWay4",
+    "muse-attention-efficientnet-bilstm": "affect_pipe.fusion.models.muse:MuseWay5",
+    "muse-transformer-efficientnet-bilstm": "affect_pipe.fusion.models.muse:MuseWay6",
+    "muse-multitask": "affect_pipe.fusion.models.muse:MuseMultitask",
+}
 
 
 def build_backbone(
