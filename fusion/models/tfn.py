@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from affect_pipe.fusion.config import MAX_WIDTH, Settings
 from affect_pipe.fusion.models.backbone import Representation
 from affect_pipe.fusion.models.inputs import any_present, in_order, masked_inputs
+from affect_pipe.pipeline.errors import CheckpointError
 from affect_pipe.pipeline.records import Modality
 
 # Weights over the tensor; a checkpoint from elsewhere shall not ask for all the memory there is.
@@ -60,7 +61,7 @@ class Tfn(nn.Module):
 
     Raises
     ------
-    ValueError
+    CheckpointError
         If the layer over the tensor would have more than `MAX_WEIGHTS` weights.
     """
 
@@ -78,9 +79,9 @@ class Tfn(nn.Module):
         for m in self.modalities:
             size *= widths[m] + 1
         if size * settings.inference_width > MAX_WEIGHTS:
-            raise ValueError(
+            raise CheckpointError(
                 f"TFN would have {size * settings.inference_width} weights over its tensor, more "
-                f"than {MAX_WEIGHTS}: choose smaller widths"
+                f"than {MAX_WEIGHTS}: choose smaller widths."
             )
         self.input_dropout = nn.Dropout(settings.input_dropout)
         self.embeddings = nn.ModuleDict(

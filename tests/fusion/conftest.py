@@ -21,7 +21,7 @@ TINY: dict[str, dict[str, object]] = {
     "mlp": {"widths": [5, 4]},
     "df-dnn": {"hidden_width": 5, "score_width": 2, "fusion_width": 4},
     "ef-lstm": {"lstm_width": 5},
-    "bc-lstm": {"lstm_width": 5, "dense_width": 4},
+    "bc-lstm": {"lstm_width": 5, "dense_width": 9},
     "mmmu-ba": {"gru_width": 5, "dense_width": 4},
     "tfn": {"text_width": 8, "acoustic_width": 7, "visual_width": 6, "inference_width": 9},
     "mfn": TINY_MFN,
@@ -81,6 +81,12 @@ def _dialogue() -> Callable[..., Dialogue]:
 @pytest.fixture(name="normaliser")
 def _normaliser() -> Callable[..., Normaliser]:
     return make_normaliser
+
+
+@pytest.fixture(name="tiny")
+def _tiny() -> Mapping[str, Mapping[str, object]]:
+    """Settings that make each backbone small."""
+    return TINY
 
 
 @pytest.fixture(name="model")
