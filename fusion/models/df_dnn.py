@@ -42,7 +42,7 @@ class DfDnn(nn.Module):
     """Unimodal networks to scores, scores and complements to a fusion network.
 
     ``s_m = sigmoid(w_m DNN_m(x_m) + b_m)``, then ``DNN([s_T, 1 - s_T, s_A, 1 - s_A, ...])``
-    (section 3, the architecture of figure 1). Where this departs: the paper trains the unimodal
+    (the architecture of figure 1). Where this departs: the paper trains the unimodal
     networks on the label first; here all is trained end to end. Depths and widths are chosen here.
     An absent modality's scores and complements are both zero, which no present one's can be.
 

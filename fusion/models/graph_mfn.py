@@ -33,7 +33,7 @@ class GraphMfnSettings(MfnSettings):
 
 
 class DynamicFusionGraph(nn.Module):
-    """From one vertex a modality to the output vertex ``T`` (section 4.1).
+    """From one vertex a modality to the output vertex ``T``.
 
     There is a vertex for every subset of two or more modalities. Its network D takes the vertices
     of all proper subsets, each times the efficacy of its edge; T's takes every vertex, likewise
@@ -94,7 +94,7 @@ def subsets(modalities: Sequence[Modality]) -> tuple[Vertex, ...]:
 class GraphMfn(nn.Module):
     """``[h_t, u_t]`` of each utterance, as MFN has it, with the graph's ``T_t`` for ``c^_t``.
 
-    The unimodal vertices are each LSTM's cells at t - 1 and t (section 4.2). Time steps, absent
+    The unimodal vertices are each LSTM's cells at t - 1 and t. Time steps, absent
     modalities and widths are as in `affect_pipe.fusion.models.mfn.Mfn`; the networks have one
     hidden ReLU layer. With one modality the graph is that vertex, its one edge, and T.
 

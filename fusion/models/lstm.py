@@ -50,7 +50,7 @@ class MaskedLSTM(nn.Module):
             gathered, lengths.cpu(), batch_first=True, enforce_sorted=False
         )
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True)
-        out[present] = states[front]
+        out[present] = states[front].to(out.dtype)
         return out
 
 

@@ -1,4 +1,4 @@
-"""MARN: multi-attention recurrent network (Zadeh et al. 2018, AAAI).
+"""MARN: multi-attention recurrent network (Zadeh et al. 2018, AAAI, arXiv 1802.00923).
 
 "Multi-attention recurrent network for human communication comprehension": one long-short term
 hybrid memory (LSTHM) a modality, and the multi-attention block (MAB) that gives all of them a

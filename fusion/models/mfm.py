@@ -44,19 +44,20 @@ class MfmSettings(MfnSettings):
 class Mfm(nn.Module):
     """``F_y`` of each utterance; in training also the reconstruction of the inputs.
 
-    Inference (section 2.3): ``Z_y = Q(X_1..M)``, ``Z_am = Q(X_m)``. Generation (section 2.1):
+    Section 2 of the paper. Inference: ``Z_y = Q(X_1..M)``, ``Z_am = Q(X_m)``. Generation:
     ``F_y = G_y(Z_y)``, ``F_am = G_am(Z_am)``, ``X^_m = F_m(F_am, F_y)``, label from ``F_y``.
     Auxiliary loss: squared reconstruction errors, and lambda times the maximum mean discrepancy
-    (MMD) between the codes and a standard normal prior, which stands for the Wasserstein
-    objective of section 2.2.
+    (MMD) between the codes and a standard normal prior, the relaxation of the paper's
+    joint-distribution Wasserstein objective.
 
     Deterministic: the encoders give points, as in the paper, and the prior is not sampled but
     integrated, which a Gaussian kernel allows in closed form (see `normal_discrepancy`); the
     discrepancy is that of each code by itself, not of all codes jointly. Encoders: MFN for
     ``Z_y``, as the paper has it for time series, and an LSTM a modality for ``Z_am``. A time step
     is an utterance, so the decoders map one utterance's factors to its vectors and need no
-    recurrence. Without the surrogate inference for missing modalities (section 2.4): an absent
-    modality acts as in MFN, and is neither reconstructed nor part of a discrepancy.
+    recurrence. The paper's surrogate inference for missing modalities is left out: an absent
+    modality acts as in MFN, and is neither reconstructed nor part of a discrepancy. Widths and
+    weights of the terms are choices of this implementation.
 
     Parameters
     ----------
@@ -140,6 +141,7 @@ def normal_discrepancy(codes: Tensor) -> Tensor:
     n, d = codes.shape
     if n == 0:
         return codes.new_zeros(())
+    codes = codes.float() if codes.dtype != torch.float64 else codes
     scale = float(d)
     squares = codes.square().sum(dim=1)
     distances = (squares[:, None] + squares[None, :] - 2 * codes @ codes.t()).clamp_min(0.0)

@@ -1,9 +1,9 @@
-"""MFN: memory fusion network (Zadeh et al. 2018, AAAI, "Memory fusion network for multi-view
-sequential learning").
+"""MFN: memory fusion network (Zadeh et al. 2018, AAAI, arXiv 1802.00927).
 
-A system of LSTMs, one a modality; the delta-memory attention network (DMAN) over their cells at
-two neighbouring steps; the multi-view gated memory over what it attends to.
-"""  # noqa: D205
+"Memory fusion network for multi-view sequential learning": a system of LSTMs, one a modality; the
+delta-memory attention network (DMAN) over their cells at two neighbouring steps; the multi-view
+gated memory over what it attends to.
+"""
 
 from __future__ import annotations
 

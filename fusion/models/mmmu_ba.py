@@ -1,8 +1,8 @@
 """MMMU-BA: multi-modal multi-utterance bi-modal attention (Ghosal et al. 2018, EMNLP, D18-1382).
 
 "Contextual inter-modal attention for multi-modal sentiment analysis", section 3: per modality a
-Bi-GRU over the video's utterances and a dense layer; section 3.1 gives three attentions over them,
-the bi-modal one being the block that akhtar2019-naacl took over for CIM.
+Bi-GRU over the video's utterances and a dense layer, and one of three attentions over them. The
+bi-modal one is the block that akhtar2019-naacl took over for CIM.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RESIDUAL_ORDER: tuple[Modality, ...] = ("visual", "acoustic", "text")
 
 
 class MmmuBaSettings(Settings):
-    """The paper's variants and its widths (section 4.2)."""
+    """The paper's variants and the widths of its experiments; the dropouts are akhtar2020's."""
 
     variant: Literal["mmmu-ba", "mmuu-sa", "mu-sa"] = Field(
         default="mmmu-ba",

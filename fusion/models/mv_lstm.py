@@ -1,7 +1,7 @@
 """MV-LSTM: multi-view LSTM (Rajagopalan et al. 2016, ECCV).
 
-"Extending long short-term memory for multi-view structured learning", section 3: the memory is
-partitioned by view (here: modality), and two numbers say how much of its own and of the other
+"Extending long short-term memory for multi-view structured learning": the memory is partitioned
+by view (here: modality), and two numbers, alpha and beta, say how much of its own and of the other
 views' last states a partition sees.
 """
 

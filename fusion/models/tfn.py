@@ -122,5 +122,5 @@ class Tfn(nn.Module):
             with_one = torch.nn.functional.pad(embedded, (0, 1), value=1.0)
             tensor = (tensor[:, :, None] * with_one[:, None, :]).flatten(1)
         values = tensor.new_zeros(*judged.shape, self.representation_width)
-        values[judged] = self.inference(tensor)
+        values[judged] = self.inference(tensor).to(values.dtype)
         return Representation(values)

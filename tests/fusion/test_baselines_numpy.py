@@ -517,3 +517,20 @@ def test_tfn_refuses_more_weights_than_fit(model):
     huge = {"text_width": 4096, "acoustic_width": 4096, "visual_width": 4096}
     with pytest.raises(CheckpointError, match="choose smaller widths"):
         model(1, DIMS, "tfn", **huge)
+
+
+@pytest.mark.parametrize("backbone", sorted({name for _, name, _ in CASES}))
+def test_mixed_precision_runs_and_stays_close(backbone, dialogue, normaliser, model):
+    net, batch, _, _ = prepared(model, normaliser, dialogue, MODALITIES, backbone, {})
+    net.train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        full = net(batch)
+        torch.manual_seed(1)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = net(batch)
+    for name, logits in full.logits.items():
+        # bfloat16 has 8 bits; a recurrence of nine steps and weights of order one magnify that.
+        np.testing.assert_allclose(mixed.logits[name].detach().float(), logits.detach(), atol=0.3)
+    sum(v.float().sum() for v in mixed.logits.values()).backward()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
