@@ -16,8 +16,33 @@ from affect_pipe.pipeline.records import FloatArray, Modality
 
 DIMS: dict[Modality, int] = {"text": 6, "acoustic": 5, "visual": 4}
 TINY_MFN = {"lstm_width": 4, "memory_width": 5, "network_width": 6}
+TINY_MUSE = {
+    "hidden_width": 4,
+    "heads": 2,
+    "feed_forward": 5,
+    "layers": 2,
+    "blocks": [
+        {"kind": "fused-mbconv", "expansion": 1},
+        {"kind": "fused-mbconv", "expansion": 2, "kernel": 5},
+        {"kind": "mbconv", "expansion": 3},
+    ],
+}
 TINY: dict[str, dict[str, object]] = {
     "cim": {"gru_width": 5, "dense_width": 4},
+    "cia": {"width": 4, "encoder_width": 5},
+    "muse-transformer": TINY_MUSE,
+    "muse-attention-bilstm": TINY_MUSE,
+    "muse-transformer-bilstm": TINY_MUSE,
+    "muse-efficientnet-bilstm": TINY_MUSE,
+    "muse-attention-efficientnet-bilstm": TINY_MUSE,
+    "muse-transformer-efficientnet-bilstm": TINY_MUSE,
+    "muse-multitask": {
+        "branches": [
+            {**TINY_MUSE, "hybrid": "attention-efficientnet-bilstm", "modalities": ["acoustic"]},
+            {**TINY_MUSE, "hybrid": "transformer"},
+        ],
+        "shared_widths": [7, 6],
+    },
     "mlp": {"widths": [5, 4]},
     "df-dnn": {"hidden_width": 5, "score_width": 2, "fusion_width": 4},
     "ef-lstm": {"lstm_width": 5},
