@@ -68,6 +68,17 @@ BACKBONES: dict[str, str] = {
     "muse-attention-efficientnet-bilstm": "affect_pipe.fusion.models.muse:MuseWay5",
     "muse-transformer-efficientnet-bilstm": "affect_pipe.fusion.models.muse:MuseWay6",
     "muse-multitask": "affect_pipe.fusion.models.muse:MuseMultitask",
+    "mlp": "affect_pipe.fusion.models.mlp:Mlp",
+    "df-dnn": "affect_pipe.fusion.models.df_dnn:DfDnn",
+    "ef-lstm": "affect_pipe.fusion.models.ef_lstm:EfLstm",
+    "bc-lstm": "affect_pipe.fusion.models.bc_lstm:BcLstm",
+    "mmmu-ba": "affect_pipe.fusion.models.mmmu_ba:MmmuBa",
+    "tfn": "affect_pipe.fusion.models.tfn:Tfn",
+    "mfn": "affect_pipe.fusion.models.mfn:Mfn",
+    "graph-mfn": "affect_pipe.fusion.models.graph_mfn:GraphMfn",
+    "marn": "affect_pipe.fusion.models.marn:Marn",
+    "mv-lstm": "affect_pipe.fusion.models.mv_lstm:MvLstm",
+    "mfm": "affect_pipe.fusion.models.mfm:Mfm",
 }
 
 
