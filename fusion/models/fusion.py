@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from affect_pipe.fusion.batch import Batch
-from affect_pipe.fusion.config import TASK_WIDTHS, HeadSettings, TaskName, TaskSettings
+from affect_pipe.fusion.config import HeadSettings, TaskName, TaskSettings
 from affect_pipe.fusion.models.backbone import Backbone, build_backbone
 from affect_pipe.fusion.tasks import Task, build_task
 from affect_pipe.pipeline.records import Modality
@@ -74,7 +74,7 @@ class FusionModel(nn.Module):
             raise ValueError("A model needs at least one task, and each task once")
         width = self.backbone.representation_width
         self.heads = nn.ModuleDict(
-            {task.name: Head(width, TASK_WIDTHS[task.name], task.head) for task in tasks}
+            {task.name: Head(width, task.width, task.head) for task in tasks}
         )
 
     @property
