@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from affect_pipe.fusion.config import TASK_WIDTHS, TaskName
+from affect_pipe.fusion.config import SINGLE_LABEL_TASKS, TASK_WIDTHS, TaskName
 from affect_pipe.fusion.normalise import Normaliser
 from affect_pipe.pipeline.records import MODALITIES, FloatArray, Modality
 
@@ -33,8 +33,10 @@ class Dialogue:
         Which modalities were measured, in the order of `MODALITIES`.
     targets : mapping of task name to float32 [U, width]
         NaN where unknown; a task left out is unknown throughout. ``sentiment_class`` [U, 1]: index
-        into `SENTIMENTS`; ``sentiment_intensity`` [U, 1]: [-1, 1]; ``emotion_class`` [U, 7]: 0 or
-        1 each; ``emotion_intensity`` [U, 6]: [0, 1]. One-dimensional arrays are taken as [U, 1].
+        of the class (`affect_pipe.fusion.encoding`); ``sentiment_intensity`` [U, 1]: [-1, 1];
+        ``emotion_class`` [U, 7]: 0 or 1 each; ``emotion_intensity`` [U, 6]: [0, 1];
+        ``arousal_class`` and ``valence_class`` [U, 1]: index of the class, where a row is a step
+        of 250 ms. One-dimensional arrays are taken as [U, 1].
     weights : float32 [U], optional
         Factor of each utterance's loss; ones by default.
     task_weights : mapping of task name to float32 [U]
@@ -102,7 +104,7 @@ class Dialogue:
 
 def target_width(task: TaskName) -> int:
     """Columns of a task's target: classes are given by index, everything else by value."""
-    return 1 if task == "sentiment_class" else TASK_WIDTHS[task]
+    return 1 if task in SINGLE_LABEL_TASKS else TASK_WIDTHS[task]
 
 
 def _as_columns(target: npt.NDArray[np.floating[Any]]) -> FloatArray:
@@ -166,7 +168,8 @@ def collate(
     dialogues : sequence of Dialogue
         At least one.
     dims : mapping of modality to int
-        The model's modalities and their widths; other modalities of the dialogues are left out.
+        The model's modalities and their widths, after normalisation; other modalities of the
+        dialogues are left out.
     normaliser : Normaliser, optional
         Applied to each dialogue by itself; None leaves the vectors as they are.
     tasks : sequence of task names
@@ -188,7 +191,14 @@ def collate(
         if modality not in dims:
             present[..., index] = False
     features = {
-        modality: _pad_features(dialogues, modality, dim, mask, present, normaliser)
+        modality: _pad_features(
+            dialogues,
+            modality,
+            dim if normaliser is None else normaliser.input_dims[modality],
+            mask,
+            present,
+            normaliser,
+        )
         for modality, dim in dims.items()
     }
     weights = np.zeros(mask.shape, dtype=np.float32)

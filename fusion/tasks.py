@@ -20,7 +20,6 @@ from affect_pipe.fusion.config import (
     EMOTION_CLASSES,
     EMOTIONS,
     PAPER_THRESHOLDS,
-    TASK_WIDTHS,
     TaskName,
     TaskSettings,
 )
@@ -59,10 +58,10 @@ class Task(Protocol):
         """Metrics over ``[N, ...]`` utterances; unknown targets (NaN) are left out."""
 
 
-class SentimentClass:
-    """SC: negative, neutral or positive; softmax, cross-entropy, the most probable class."""
+class _SingleLabel:
+    """One class of several: softmax, cross-entropy, the most probable class."""
 
-    name: TaskName = "sentiment_class"
+    name: TaskName
 
     def __init__(self, settings: TaskSettings) -> None:
         self.settings = settings
@@ -72,18 +71,36 @@ class SentimentClass:
         return losses.softmax_cross_entropy(logits, target, mask, weights)
 
     def activate(self, logits: Tensor) -> Tensor:
-        """Softmax over the three classes."""
-        return logits.softmax(dim=-1)
+        """Softmax over the classes, at the settings' temperature."""
+        return _cooled(logits, self.settings).softmax(dim=-1)
 
     def score(
         self, target: FloatArray, values: FloatArray, thresholds: Thresholds
     ) -> dict[str, float]:
-        """Accuracy, weighted and macro F1."""
+        """Accuracy, weighted and macro F1, unweighted average recall."""
         known = ~np.isnan(target[:, 0])
         if not known.any():
             return {}
         reference, estimate = target[known, 0].astype(np.int64), values[known].argmax(axis=1)
         return _class_scores(reference, estimate)
+
+
+class SentimentClass(_SingleLabel):
+    """SC with 2, 3, 5 or 7 classes (akhtar2019 section 4.1, chauhan2019 section 4.2)."""
+
+    name: TaskName = "sentiment_class"
+
+
+class ArousalClass(_SingleLabel):
+    """Five classes of arousal, one each 250 ms (jiang2021, equations 10 and 11; macro F1)."""
+
+    name: TaskName = "arousal_class"
+
+
+class ValenceClass(_SingleLabel):
+    """Five classes of valence, one each 250 ms (jiang2021, equations 10 and 11; macro F1)."""
+
+    name: TaskName = "valence_class"
 
 
 class SentimentIntensity:
@@ -108,11 +125,16 @@ class SentimentIntensity:
     def score(
         self, target: FloatArray, values: FloatArray, thresholds: Thresholds
     ) -> dict[str, float]:
-        """MAE, MSE, Pearson and cosine on the papers' [-3, 3]."""
+        """MAE, MSE, Pearson, CCC and cosine on the papers' [-3, 3], and the classes it implies.
+
+        ``acc2``, ``f1`` take zero as non-negative, ``acc2_nonzero``, ``f1_nonzero`` leave out
+        utterances labelled zero; see `affect_pipe.fusion.metrics.acc2`.
+        """
         known = ~np.isnan(target[:, 0])
         if not known.any():
             return {}
-        return _intensity_scores(target[known, 0], values[known, 0])
+        target, values = target[known, 0], values[known, 0]
+        return {**_intensity_scores(target, values), **_implied_scores(target, values)}
 
 
 class EmotionClass:
@@ -132,8 +154,8 @@ class EmotionClass:
         return total
 
     def activate(self, logits: Tensor) -> Tensor:
-        """Sigmoid of each class."""
-        return logits.sigmoid()
+        """Sigmoid of each class, at the settings' temperature."""
+        return _cooled(logits, self.settings).sigmoid()
 
     def score(
         self, target: FloatArray, values: FloatArray, thresholds: Thresholds
@@ -188,14 +210,14 @@ class EmotionIntensity:
     def score(
         self, target: FloatArray, values: FloatArray, thresholds: Thresholds
     ) -> dict[str, float]:
-        """MAE, MSE, Pearson and cosine on the papers' [0, 3], each emotion and their means."""
+        """MAE, MSE, Pearson, CCC and cosine on the papers' [0, 3], each emotion and their means."""
         scores: dict[str, float] = {}
         for index, emotion in enumerate(EMOTIONS):
             known = ~np.isnan(target[:, index])
             if known.any():
                 each = _intensity_scores(target[known, index], values[known, index])
                 scores.update({f"{emotion}/{name}": value for name, value in each.items()})
-        for metric in ("mae", "mse", "pearson", "cosine"):
+        for metric in ("mae", "mse", "pearson", "ccc", "cosine"):
             means = [scores.get(f"{emotion}/{metric}", np.nan) for emotion in EMOTIONS]
             if not np.isnan(means).all():
                 scores[metric] = float(np.nanmean(means))
@@ -207,6 +229,8 @@ _CLASSES: dict[TaskName, type[Task]] = {
     "sentiment_intensity": SentimentIntensity,
     "emotion_class": EmotionClass,
     "emotion_intensity": EmotionIntensity,
+    "arousal_class": ArousalClass,
+    "valence_class": ValenceClass,
 }
 
 
@@ -216,9 +240,10 @@ def build_task(settings: TaskSettings) -> Task:
     return task_class(settings)  # type: ignore[call-arg]
 
 
-def task_width(name: TaskName) -> int:
-    """How many outputs a task's head has."""
-    return TASK_WIDTHS[name]
+def _cooled(logits: Tensor, settings: TaskSettings) -> Tensor:
+    """Divide logits by the temperature found on validation data (Guo et al. 2017, section 4.2)."""
+    # Untouched at 1, so that an uncalibrated model predicts what it always did, bit for bit.
+    return logits if settings.temperature == 1.0 else logits / settings.temperature
 
 
 def decide_emotions(
@@ -252,5 +277,21 @@ def _intensity_scores(target: FloatArray, values: FloatArray) -> dict[str, float
         "mae": metrics.mean_absolute_error(reference, estimate),
         "mse": metrics.mean_squared_error(reference, estimate),
         "pearson": metrics.pearson(reference, estimate),
+        "ccc": metrics.ccc(reference, estimate),
         "cosine": metrics.cosine(reference, estimate),
+    }
+
+
+def _implied_scores(target: FloatArray, values: FloatArray) -> dict[str, float]:
+    """Accuracies of the sentiment classes that intensities imply."""
+    # A label of 0.5, scaled to a third in float32 and back, must not fall to either side of 0.5.
+    reference = np.round(INTENSITY_SCALE * target.astype(np.float64), 5)
+    estimate = INTENSITY_SCALE * values
+    return {
+        "acc2": metrics.acc2(reference, estimate),
+        "f1": metrics.binary_f1(reference, estimate),
+        "acc2_nonzero": metrics.acc2(reference, estimate, zeros="excluded"),
+        "f1_nonzero": metrics.binary_f1(reference, estimate, zeros="excluded"),
+        "acc5": metrics.acc5(reference, estimate),
+        "acc7": metrics.acc7(reference, estimate),
     }
