@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from affect_pipe.fusion.components import Projections, fit_projections, project
 from affect_pipe.fusion.config import NormalisationSettings
 from affect_pipe.pipeline.records import FloatArray, Modality
 
@@ -104,10 +105,21 @@ def _shrunk(
 
 @dataclass(frozen=True, eq=False)
 class Normaliser:
-    """Settings and statistics of every modality of a model."""
+    """Settings, statistics and principal components of every modality of a model.
+
+    Attributes
+    ----------
+    settings : mapping of modality to NormalisationSettings
+    statistics : mapping of modality to Statistics
+        Of the raw vectors, or of their components where these come first.
+    projections : mapping of modality to tuple of (Projection or None)
+        One a block of ``settings.pca``, None for a block that is left as it is. A modality without
+        ``pca`` is left out.
+    """
 
     settings: Mapping[Modality, NormalisationSettings]
     statistics: Mapping[Modality, Statistics]
+    projections: Mapping[Modality, Projections] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if set(self.settings) != set(self.statistics):
@@ -116,16 +128,64 @@ class Normaliser:
                 f"but statistics for {sorted(self.statistics)}"
             )
 
+        for modality, settings in self.settings.items():
+            self._check(modality, settings, self.projections.get(modality, ()))
+
+    def _check(
+        self, modality: Modality, settings: NormalisationSettings, projections: Projections
+    ) -> None:
+        fits = len(projections) == len(settings.pca)
+        for block, projection in zip(settings.pca, projections, strict=False):
+            if projection is None:
+                fits &= block.explained_variance is None
+            else:
+                fits &= len(projection.components) == block.components
+                fits &= block.columns in (None, len(projection.mean))
+        if not fits:
+            raise ValueError(f"Normaliser's components of {modality} are not those of its settings")
+        seen = self.dims if settings.pca_order == "before" else self.input_dims
+        if settings.pca and seen[modality] != len(self.statistics[modality].mean):
+            raise ValueError(
+                f"Normaliser has statistics of {len(self.statistics[modality].mean)} columns of "
+                f"{modality}, its components have {seen[modality]}"
+            )
+
     @property
     def dims(self) -> dict[Modality, int]:
-        """Width of each modality's vectors."""
-        return {modality: len(stats.mean) for modality, stats in self.statistics.items()}
+        """Width of each modality's normalised vectors, which the model reads."""
+        return {m: settings.width(self.input_dims[m]) for m, settings in self.settings.items()}
+
+    @property
+    def input_dims(self) -> dict[Modality, int]:
+        """Width of each modality's raw vectors."""
+        return {modality: self._input_width(modality) for modality in self.settings}
+
+    def _input_width(self, modality: Modality) -> int:
+        settings, width = self.settings[modality], len(self.statistics[modality].mean)
+        if not settings.pca or settings.pca_order == "after":
+            return width
+        # The statistics are those of the components: put back what each block lost.
+        for projection in self.projections[modality]:
+            if projection is not None:
+                width += len(projection.mean) - len(projection.components)
+        return width
 
     def apply(
         self, modality: Modality, values: FloatArray, present: npt.NDArray[np.bool_]
     ) -> FloatArray:
-        """Normalise ``values [..., U, d]`` of one modality; see `normalise`."""
-        return normalise(values, present, self.statistics[modality], self.settings[modality])
+        """Normalise ``values [..., U, d]`` of one modality to ``[..., U, k]``; see `normalise`."""
+        statistics, settings = self.statistics[modality], self.settings[modality]
+        projections = self.projections.get(modality)
+        if projections is None:
+            return normalise(values, present, statistics, settings)
+        # Whatever lies in absent rows, NaN included, must not get into a product.
+        values = np.where(present[..., None], values, np.float32(0.0))
+        if settings.pca_order == "before":
+            values = project(values, settings, projections)
+            return normalise(values, present, statistics, settings)
+        values = normalise(values, present, statistics, settings)
+        projected = project(values, settings, projections)
+        return np.where(present[..., None], projected, np.float32(0.0))
 
 
 def fit_normaliser(
@@ -140,6 +200,33 @@ def fit_normaliser(
         Present rows only, of training data only.
     settings : mapping of modality to NormalisationSettings
         The model's modalities.
+
+    Returns
+    -------
+    Normaliser
+        Its settings say how many components each block took.
+
+    Raises
+    ------
+    ValueError
+        If a modality has no vector, or blocks do not cover its columns.
     """
-    statistics = {modality: fit(np.concatenate(list(vectors[modality]))) for modality in settings}
-    return Normaliser(dict(settings), statistics)
+    statistics: dict[Modality, Statistics] = {}
+    projections: dict[Modality, Projections] = {}
+    fitted: dict[Modality, NormalisationSettings] = {}
+    for modality, wanted in settings.items():
+        rows = np.concatenate(list(vectors[modality]))
+        fitted[modality] = wanted
+        if not wanted.pca:
+            statistics[modality] = fit(rows)
+            continue
+        if wanted.pca_order == "after":
+            statistics[modality] = fit(rows)
+            # A video's share of the statistics is unknown here: components of corpus z-scores.
+            z = wanted.model_copy(update={"kind": "z" if wanted.kind == "shrink" else wanted.kind})
+            rows = normalise(rows, np.ones(len(rows), bool), statistics[modality], z)
+        fitted[modality], projections[modality] = fit_projections(rows, wanted)
+        if wanted.pca_order == "before":
+            rows = project(rows, fitted[modality], projections[modality])
+            statistics[modality] = fit(rows)
+    return Normaliser(fitted, statistics, projections)
