@@ -1,7 +1,9 @@
 """Checkpoint folders: ``config.json``, ``model.safetensors`` and ``README.md`` (the model card).
 
 Reading the config needs no torch. Tensors are safetensors only: the weights under ``model.``, the
-statistics under ``normalisation.<modality>.mean`` and ``.std``.
+statistics under ``normalisation.<modality>.mean`` and ``.std``, principal components of a block
+under ``normalisation.<modality>.pca.<block>.mean`` and ``.components``. Pictures of the card
+(``*.png``) lie beside them.
 """
 
 from __future__ import annotations
@@ -20,11 +22,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
+from affect_pipe.fusion.components import Projection, Projections
 from affect_pipe.fusion.config import (
     EMOTION_CLASSES,
     SENTIMENTS,
+    EvidenceSettings,
     NormalisationSettings,
     Settings,
+    TaskName,
     TaskSettings,
 )
 from affect_pipe.fusion.normalise import Normaliser, Statistics
@@ -39,6 +44,7 @@ SCHEMA = "affect-pipe-checkpoint/1"
 CONFIG_NAME = "config.json"
 TENSORS_NAME = "model.safetensors"
 CARD_NAME = "README.md"
+PICTURE_SUFFIX = ".png"
 # A config is some tens of kilobytes (column names); anything near this is something else.
 MAX_CONFIG_BYTES = 16 * 2**20
 
@@ -76,15 +82,24 @@ class CheckpointConfig(Settings):
         default={}, description="Of the backbone; see its class."
     )
     tasks: tuple[TaskSettings, ...] = Field(min_length=1)
-    sentiment_labels: tuple[str, ...] = SENTIMENTS
+    sentiment_labels: tuple[str, ...] = Field(
+        default=(),
+        description="Those of the sentiment_class task, for readers; empty for unstated.",
+    )
     emotion_labels: tuple[str, ...] = EMOTION_CLASSES
     features: tuple[FeatureSpecSettings, ...] = Field(min_length=1)
     normalisation: dict[Modality, NormalisationSettings]
     thresholds: dict[str, dict[str, float]] = Field(
-        description="Per objective, each emotion's decision threshold."
+        default={},
+        description="Per objective, each emotion's decision threshold. Needed for emotion_class.",
     )
     decision_objective: str = Field(
         default="f1", description="Whose thresholds say what is present."
+    )
+    evidence: EvidenceSettings | None = Field(
+        default=None,
+        description="What an utterance must offer for its prediction to stand; null to ask for "
+        "nothing.",
     )
     training_data: tuple[str, ...] = Field(default=(), description="Sources, with their licences.")
     licence: str = ""
@@ -107,23 +122,60 @@ class CheckpointConfig(Settings):
         names = [task.name for task in self.tasks]
         if len(set(names)) != len(names):
             raise ValueError(f"tasks must be named once each, got {names}")
-        if self.sentiment_labels != SENTIMENTS or self.emotion_labels != EMOTION_CLASSES:
-            raise ValueError(f"labels must be {SENTIMENTS} and {EMOTION_CLASSES}, in that order")
-        if self.decision_objective not in self.thresholds:
+        self._check_labels()
+        self._check_thresholds()
+        for spec in self.features:
+            spec.record()
+            # Finds out whether the blocks of principal components were fitted, and to this width.
+            self.normalisation[spec.modality].width(spec.dim)
+        self._check_evidence()
+        return self
+
+    def _check_labels(self) -> None:
+        task = self.task("sentiment_class")
+        expected = SENTIMENTS if task is None else task.class_names
+        if self.sentiment_labels not in ((), expected):
+            raise ValueError(f"sentiment labels must be {expected}, in that order")
+        if self.emotion_labels != EMOTION_CLASSES:
+            raise ValueError(f"emotion labels must be {EMOTION_CLASSES}, in that order")
+
+    def _check_thresholds(self) -> None:
+        needed = self.task("emotion_class") is not None
+        if (needed or self.thresholds) and self.decision_objective not in self.thresholds:
             raise ValueError(f"there are no thresholds for {self.decision_objective!r}")
         for objective, by_emotion in self.thresholds.items():
             if set(by_emotion) != set(EMOTION_CLASSES):
                 raise ValueError(f"thresholds {objective!r} must name {EMOTION_CLASSES}")
             if not all(0.0 <= limit <= 1.0 for limit in by_emotion.values()):
                 raise ValueError(f"thresholds {objective!r} must lie in [0, 1]")
-        for spec in self.features:
-            spec.record()
-        return self
+
+    def _check_evidence(self) -> None:
+        if self.evidence is None:
+            return
+        # What is asked for must be within reach, or every utterance would lack evidence.
+        unknown = set(self.evidence.modalities) - set(self.dims)
+        if unknown or self.evidence.min_modalities > len(self.dims):
+            raise ValueError(
+                f"evidence asks for {sorted(self.evidence.modalities)} and "
+                f"{self.evidence.min_modalities} modalities, the model reads {sorted(self.dims)}"
+            )
+        missing = [name for name in self.evidence.min_probability if self.task(name) is None]
+        if missing:
+            raise ValueError(f"evidence has limits for {missing}, which the model does not predict")
+
+    def task(self, name: TaskName) -> TaskSettings | None:
+        """Return the settings of a task; None where the model does not predict it."""
+        return next((task for task in self.tasks if task.name == name), None)
 
     @property
     def dims(self) -> dict[Modality, int]:
-        """Width of each modality's vectors."""
+        """Width of each modality's raw vectors."""
         return {spec.modality: spec.dim for spec in self.features}
+
+    @property
+    def model_dims(self) -> dict[Modality, int]:
+        """Width of each modality's vectors as the model reads them, after normalisation."""
+        return {m: self.normalisation[m].width(dim) for m, dim in self.dims.items()}
 
     def feature_specs(self) -> tuple[FeatureSpec, ...]:
         """Return the specs of the features it was trained on, one a modality."""
@@ -234,7 +286,12 @@ def digest(folder: Path) -> str:
 
 
 def save(
-    folder: Path, config: CheckpointConfig, model: FusionModel, normaliser: Normaliser, card: str
+    folder: Path,
+    config: CheckpointConfig,
+    model: FusionModel,
+    normaliser: Normaliser,
+    card: str,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a checkpoint folder, whole or not at all; an older checkpoint there is replaced.
 
@@ -242,6 +299,8 @@ def save(
     ----------
     card : str
         The model card, Markdown.
+    pictures : mapping of file name to bytes, optional
+        PNG files that the card shows.
 
     Raises
     ------
@@ -258,10 +317,14 @@ def save(
         )
     tensors = _tensors(model, normaliser)
     _check_finite(tensors, str(folder))
-    if normaliser.dims != config.dims or dict(normaliser.settings) != config.normalisation:
+    if normaliser.input_dims != config.dims or dict(normaliser.settings) != config.normalisation:
         raise CheckpointError(
-            f"The normaliser ({normaliser.dims}) is not the one of the config ({config.dims})."
+            f"The normaliser ({normaliser.input_dims}) is not the one of the config "
+            f"({config.dims})."
         )
+    for name in pictures or {}:
+        if Path(name).name != name or Path(name).suffix != PICTURE_SUFFIX:
+            raise CheckpointError(f"{name!r} is no name for a picture: use one like 'plot.png'.")
     text = json.dumps(config.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -271,6 +334,8 @@ def save(
             written.mkdir()
             save_file(tensors, str(written / TENSORS_NAME))
             (written / CARD_NAME).write_text(card, encoding="utf-8")
+            for name, picture in (pictures or {}).items():
+                (written / name).write_bytes(picture)
             (written / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")
             # A folder cannot be renamed over a full one: the old one steps aside first.
             if folder.exists():
@@ -286,7 +351,9 @@ def _replaceable(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     names = {entry.name for entry in folder.iterdir()}
-    return not names or (CONFIG_NAME in names and names <= {CONFIG_NAME, TENSORS_NAME, CARD_NAME})
+    ours = {name for name in names if Path(name).suffix == PICTURE_SUFFIX}
+    ours |= {CONFIG_NAME, TENSORS_NAME, CARD_NAME}
+    return not names or (CONFIG_NAME in names and names <= ours)
 
 
 def _tensors(model: FusionModel, normaliser: Normaliser) -> dict[str, np.ndarray[Any, Any]]:
@@ -297,6 +364,12 @@ def _tensors(model: FusionModel, normaliser: Normaliser) -> dict[str, np.ndarray
     for modality, statistics in normaliser.statistics.items():
         tensors[f"normalisation.{modality}.mean"] = statistics.mean
         tensors[f"normalisation.{modality}.std"] = statistics.std
+    for modality, projections in normaliser.projections.items():
+        for index, projection in enumerate(projections):
+            if projection is not None:
+                where = f"normalisation.{modality}.pca.{index}"
+                tensors[f"{where}.mean"] = projection.mean
+                tensors[f"{where}.components"] = np.ascontiguousarray(projection.components)
     return tensors
 
 
@@ -326,7 +399,7 @@ def load(folder: Path) -> Checkpoint:
     tensors = _read_tensors(folder / TENSORS_NAME)
     normaliser = _normaliser(config, tensors, folder)
     with torch.random.fork_rng(devices=[]):
-        model = FusionModel(config.backbone, config.backbone_settings, config.dims, config.tasks)
+        model = FusionModel(config.backbone, config.backbone_settings, config.model_dims, config.tasks)
     state = {
         name.removeprefix("model."): torch.from_numpy(values)
         for name, values in tensors.items()
@@ -355,20 +428,51 @@ def _read_tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 def _normaliser(
     config: CheckpointConfig, tensors: Mapping[str, np.ndarray[Any, Any]], folder: Path
 ) -> Normaliser:
-    statistics = {}
+    statistics, projections = {}, {}
     for modality, dim in config.dims.items():
+        settings = config.normalisation[modality]
+        # Components that come first leave statistics of their own, not of the raw columns.
+        reduced = settings.pca and settings.pca_order == "before"
+        width = settings.width(dim) if reduced else dim
         pair = [tensors.get(f"normalisation.{modality}.{part}") for part in ("mean", "std")]
         mean, std = pair
-        if mean is None or std is None or mean.shape != (dim,) or std.shape != (dim,):
+        if mean is None or std is None or mean.shape != (width,) or std.shape != (width,):
             found = ["missing" if values is None else list(values.shape) for values in pair]
             raise CheckpointError(
-                f"{folder}: normalisation of {modality} must be two tensors [{dim}], found {found}."
+                f"{folder}: normalisation of {modality} must be two tensors [{width}], "
+                f"found {found}."
             )
         try:
             statistics[modality] = Statistics(mean.astype(np.float32), std.astype(np.float32))
+            if settings.pca:
+                projections[modality] = _projections(modality, settings, dim, tensors)
         except ValueError as error:
             raise CheckpointError(f"{folder}: normalisation of {modality}: {error}.") from error
-    return Normaliser(config.normalisation, statistics)
+    return Normaliser(config.normalisation, statistics, projections)
+
+
+def _projections(
+    modality: Modality,
+    settings: NormalisationSettings,
+    dim: int,
+    tensors: Mapping[str, np.ndarray[Any, Any]],
+) -> Projections:
+    found: list[Projection | None] = []
+    for index, (block, size) in enumerate(settings.blocks(dim)):
+        if block.explained_variance is None:
+            found.append(None)
+            continue
+        where = f"normalisation.{modality}.pca.{index}"
+        mean, components = tensors.get(f"{where}.mean"), tensors.get(f"{where}.components")
+        if mean is None or components is None:
+            raise ValueError(f"tensors {where!r} are missing")
+        if components.shape != (block.components, size):
+            raise ValueError(
+                f"tensor '{where}.components' is {list(components.shape)}, "
+                f"its config asks for {[block.components, size]}"
+            )
+        found.append(Projection(mean.astype(np.float32), components.astype(np.float32)))
+    return tuple(found)
 
 
 def _check_state(expected: Mapping[str, Any], found: Mapping[str, Any], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Prediction with a checkpoint: one video's features to per-utterance sentiment and emotion."""
+"""Prediction with a checkpoint: one video's features to per-utterance affect."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from affect_pipe.fusion import checkpoint
-from affect_pipe.fusion.config import EMOTION_CLASSES, EMOTIONS, SENTIMENTS, TaskName
+from affect_pipe.fusion.config import EMOTION_CLASSES, EMOTIONS, NO_EMOTION, TaskName
+from affect_pipe.fusion.evidence import judge
 from affect_pipe.pipeline.errors import CheckpointError
 from affect_pipe.pipeline.records import (
     MODALITIES,
+    ClassPrediction,
     EmotionPrediction,
     FeatureSpec,
     FloatArray,
     ModelInfo,
+    ModelOutputs,
     Prediction,
     UtterancePrediction,
     VideoFeatures,
@@ -44,8 +47,7 @@ class CheckpointPredictor:
     Raises
     ------
     CheckpointError
-        If there is no such checkpoint, its config is invalid, or it lacks a task that a result
-        needs.
+        If there is no such checkpoint, or its config is invalid.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -56,22 +58,16 @@ class CheckpointPredictor:
             raise CheckpointError(
                 f"Checkpoint {self._folder} has no {checkpoint.TENSORS_NAME}: copy all of it."
             )
-        missing = set(_TASKS_NEEDED) - {task.name for task in self._config.tasks}
-        if missing:
-            raise CheckpointError(
-                f"Checkpoint {self._config.name!r} does not predict {', '.join(sorted(missing))}: "
-                "a run needs all four tasks."
-            )
 
     def info(self) -> ModelInfo:
-        """Name, digest, backbone and licence; loads no weights."""
+        """Name, digest, backbone, licence and what is predicted; loads no weights."""
         return self._info
 
     @cached_property
     def _info(self) -> ModelInfo:
         config = self._config
         digest = checkpoint.digest(self._folder)
-        return ModelInfo(config.name, digest, config.backbone, config.licence)
+        return ModelInfo(config.name, digest, config.backbone, config.licence, outputs_of(config))
 
     def feature_specs(self) -> tuple[FeatureSpec, ...]:
         """Return the exact specs of the features it was trained on, one a modality."""
@@ -96,14 +92,34 @@ class CheckpointPredictor:
             return Prediction(())
         values, attention = self._run(_dialogue(features))
         judged = np.array([block.present for block in features.blocks.values()]).any(axis=0)
-        thresholds = self._config.thresholds[self._config.decision_objective]
         utterances = tuple(
-            _utterance({task: rows[index] for task, rows in values.items()}, thresholds)
+            self._utterance(index, {task: rows[index] for task, rows in values.items()}, features)
             if judged.any() and judged[index]
             else None
             for index in range(len(features.utterances))
         )
         return Prediction(utterances, attention)
+
+    def _utterance(
+        self, index: int, values: Mapping[TaskName, FloatArray], features: VideoFeatures
+    ) -> UtterancePrediction:
+        """Put one utterance's outputs into the shape of a result."""
+        from affect_pipe.fusion.tasks import INTENSITY_SCALE
+
+        config = self._config
+        sentiment, intensity = _classes("sentiment_class", values, config), None
+        if "sentiment_intensity" in values:
+            intensity = INTENSITY_SCALE * float(values["sentiment_intensity"][0])
+        thresholds = config.thresholds.get(config.decision_objective, {})
+        return UtterancePrediction(
+            sentiment_label=sentiment and sentiment.label,
+            sentiment_probabilities={} if sentiment is None else sentiment.probabilities,
+            sentiment_intensity=intensity,
+            emotions=_emotions(values, thresholds),
+            arousal=_classes("arousal_class", values, config),
+            valence=_classes("valence_class", values, config),
+            evidence=config.evidence and judge(config.evidence, features.blocks, index, values),
+        )
 
     def _check_specs(self, features: VideoFeatures) -> None:
         expected = {spec.modality: spec for spec in self.feature_specs()}
@@ -151,12 +167,19 @@ class CheckpointPredictor:
         return values, attention
 
 
-_TASKS_NEEDED: tuple[TaskName, ...] = (
-    "sentiment_class",
-    "sentiment_intensity",
-    "emotion_class",
-    "emotion_intensity",
-)
+def outputs_of(config: checkpoint.CheckpointConfig) -> ModelOutputs:
+    """Say what a checkpoint predicts, by the names of its tasks' classes."""
+    sentiment = config.task("sentiment_class")
+    arousal, valence = config.task("arousal_class"), config.task("valence_class")
+    degree = None if config.task("sentiment_intensity") is None else ()
+    emotions = config.task("emotion_class") or config.task("emotion_intensity")
+    return ModelOutputs(
+        sentiment=degree if sentiment is None else sentiment.class_names,
+        emotions=emotions and emotions.class_names,
+        arousal=arousal and arousal.class_names,
+        valence=valence and valence.class_names,
+        evidence=config.evidence is not None,
+    )
 
 
 # What `FeatureSpec.compatible_with` leaves out of the comparison.
@@ -189,25 +212,41 @@ def _dialogue(features: VideoFeatures) -> Dialogue:
     return Dialogue("video", "video", vectors, present)
 
 
-def _utterance(
+def _classes(
+    name: TaskName, values: Mapping[TaskName, FloatArray], config: checkpoint.CheckpointConfig
+) -> ClassPrediction | None:
+    """Return the most probable class and all probabilities; None without such a task."""
+    task = config.task(name)
+    if task is None:
+        return None
+    names, probabilities = task.class_names, values[name]
+    return ClassPrediction(
+        names[int(probabilities.argmax())],
+        dict(zip(names, probabilities.tolist(), strict=True)),
+    )
+
+
+def _emotions(
     values: Mapping[TaskName, FloatArray], thresholds: Mapping[str, float]
-) -> UtterancePrediction:
-    """One utterance's outputs on the papers' scales: sentiment [-3, 3], emotion [0, 3]."""
+) -> dict[str, EmotionPrediction]:
+    """Return each emotion's probability, decision, and intensity on the papers' [0, 3]."""
     from affect_pipe.fusion.tasks import INTENSITY_SCALE, decide_emotions
 
-    sentiment, emotion = values["sentiment_class"], values["emotion_class"]
-    present = decide_emotions(emotion, thresholds)
-    # "no-emotion" has no degree; its intensity is zero by definition.
-    intensity = dict.fromkeys(EMOTION_CLASSES, 0.0)
-    intensity.update(zip(EMOTIONS, values["emotion_intensity"].tolist(), strict=True))
-    return UtterancePrediction(
-        sentiment_label=SENTIMENTS[int(sentiment.argmax())],
-        sentiment_probabilities=dict(zip(SENTIMENTS, sentiment.tolist(), strict=True)),
-        sentiment_intensity=INTENSITY_SCALE * float(values["sentiment_intensity"][0]),
-        emotions={
-            name: EmotionPrediction(
-                float(emotion[index]), bool(present[index]), INTENSITY_SCALE * intensity[name]
-            )
-            for index, name in enumerate(EMOTION_CLASSES)
-        },
-    )
+    probabilities, degrees = values.get("emotion_class"), values.get("emotion_intensity")
+    intensity: dict[str, float | None] = {}
+    if degrees is not None:
+        scaled = [INTENSITY_SCALE * degree for degree in degrees.tolist()]
+        intensity = dict(zip(EMOTIONS, scaled, strict=True))
+        if probabilities is None:
+            return {name: EmotionPrediction(None, None, value) for name, value in intensity.items()}
+        # "no-emotion" has no degree; its intensity is zero by definition.
+        intensity[NO_EMOTION] = 0.0
+    if probabilities is None:
+        return {}
+    present = decide_emotions(probabilities, thresholds)
+    return {
+        name: EmotionPrediction(
+            float(probabilities[index]), bool(present[index]), intensity.get(name)
+        )
+        for index, name in enumerate(EMOTION_CLASSES)
+    }

@@ -386,11 +386,34 @@ class VideoFeatures:
 
 @dataclass(frozen=True)
 class EmotionPrediction:
-    """One emotion of one utterance: probability in [0, 1], decision, intensity in [0, 3]."""
+    """One emotion of one utterance: probability in [0, 1], decision, intensity in [0, 3].
 
-    probability: float
-    present: bool
-    intensity: float
+    None where the model does not predict it.
+    """
+
+    probability: float | None
+    present: bool | None
+    intensity: float | None
+
+
+@dataclass(frozen=True)
+class ClassPrediction:
+    """One class of several: its name, and the probability of each class, summing to 1."""
+
+    label: str
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Whether a prediction may stand on what its utterance offers, and why it may not."""
+
+    sufficient: bool
+    reasons: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.sufficient == bool(self.reasons):
+            raise ValueError("Evidence needs reasons exactly where it is not sufficient")
 
 
 @dataclass(frozen=True)
@@ -399,28 +422,63 @@ class UtterancePrediction:
 
     Attributes
     ----------
-    sentiment_label : str
-        ``negative``, ``neutral`` or ``positive``.
-    sentiment_probabilities : mapping of label to probability, summing to 1.
-    sentiment_intensity : float
-        In [-3, 3], the papers' scale.
-    emotions : mapping of emotion name to EmotionPrediction.
+    sentiment_label : str or None
+        ``negative``, ``neutral`` or ``positive``, or a class of the model's own scheme; None where
+        the model predicts no class.
+    sentiment_probabilities : mapping of label to probability, summing to 1; empty without classes.
+    sentiment_intensity : float or None
+        In [-3, 3], the papers' scale; None where the model predicts none.
+    emotions : mapping of emotion name to EmotionPrediction; empty where the model predicts none.
+    arousal, valence : ClassPrediction, optional
+        None where the model predicts none.
+    evidence : Evidence, optional
+        None where the model asks for none: every prediction stands.
     """
 
-    sentiment_label: str
+    sentiment_label: str | None
     sentiment_probabilities: Mapping[str, float]
-    sentiment_intensity: float
+    sentiment_intensity: float | None
     emotions: Mapping[str, EmotionPrediction]
+    arousal: ClassPrediction | None = None
+    valence: ClassPrediction | None = None
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True)
+class ModelOutputs:
+    """What a model says of every utterance that it can judge: names of the classes of each part.
+
+    Attributes
+    ----------
+    sentiment, emotions, arousal, valence : tuple of str or None
+        None where the model does not predict that part; sentiment without classes, intensity
+        alone, is an empty tuple.
+    evidence : bool
+        Whether it says on how much its judgement stands.
+    """
+
+    sentiment: tuple[str, ...] | None
+    emotions: tuple[str, ...] | None
+    arousal: tuple[str, ...] | None = None
+    valence: tuple[str, ...] | None = None
+    evidence: bool = False
+
+
+USUAL_OUTPUTS = ModelOutputs(
+    sentiment=("negative", "neutral", "positive"),
+    emotions=("anger", "disgust", "fear", "happy", "sad", "surprise", "no-emotion"),
+)
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which checkpoint predicted: name, digest of its files, backbone, licence."""
+    """Which checkpoint predicted: name, digest of its files, backbone, licence, what it predicts."""
 
     name: str
     digest: str
     backbone: str
     licence: str
+    outputs: ModelOutputs = USUAL_OUTPUTS
 
 
 @dataclass(frozen=True)

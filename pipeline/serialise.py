@@ -19,7 +19,9 @@ import numpy.typing as npt
 from affect_pipe.pipeline.entry_format import digest_array
 from affect_pipe.pipeline.fingerprint import digest_json
 from affect_pipe.pipeline.records import (
+    ClassPrediction,
     EmotionPrediction,
+    Evidence,
     FeatureBlock,
     FeatureSpec,
     Interval,
@@ -222,24 +224,48 @@ def prediction_from_entry(entry: StoredEntry) -> Prediction:
 
 
 def _judgement_to_json(judgement: UtterancePrediction) -> dict[str, Any]:
-    return {
+    fields = {
         "label": judgement.sentiment_label,
         "probabilities": [[k, float(p)] for k, p in judgement.sentiment_probabilities.items()],
-        "intensity": float(judgement.sentiment_intensity),
+        "intensity": _float(judgement.sentiment_intensity),
         "emotions": [
-            [name, float(e.probability), bool(e.present), float(e.intensity)]
+            [
+                name,
+                _float(e.probability),
+                None if e.present is None else bool(e.present),
+                _float(e.intensity),
+            ]
             for name, e in judgement.emotions.items()
         ],
     }
+    # What few models predict is stored where there is any: entries of the others stay as they were.
+    for name, found in (("arousal", judgement.arousal), ("valence", judgement.valence)):
+        if found is not None:
+            fields[name] = [found.label, [[k, float(p)] for k, p in found.probabilities.items()]]
+    if judgement.evidence is not None:
+        fields["evidence"] = list(judgement.evidence.reasons)
+    return fields
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _judgement_from_json(fields: Mapping[str, Any]) -> UtterancePrediction:
+    reasons = fields.get("evidence")
     return UtterancePrediction(
         sentiment_label=fields["label"],
         sentiment_probabilities=dict(fields["probabilities"]),
         sentiment_intensity=fields["intensity"],
         emotions={name: EmotionPrediction(*rest) for name, *rest in fields["emotions"]},
+        arousal=_classes_from_json(fields.get("arousal")),
+        valence=_classes_from_json(fields.get("valence")),
+        evidence=None if reasons is None else Evidence(not reasons, tuple(reasons)),
     )
+
+
+def _classes_from_json(fields: Sequence[Any] | None) -> ClassPrediction | None:
+    return None if fields is None else ClassPrediction(fields[0], dict(fields[1]))
 
 
 def _meta(record: str, **fields: Any) -> dict[str, Any]:

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from affect_pipe.pipeline.records import MODALITIES, VideoResult
+from affect_pipe.pipeline.records import MODALITIES, ModelOutputs, VideoResult
 from affect_pipe.pipeline.results.json_result import utterances_to_json
 from affect_pipe.pipeline.results.writing import write_result
 
-SENTIMENTS = ("negative", "neutral", "positive")
-EMOTIONS = ("anger", "disgust", "fear", "happy", "sad", "surprise", "no-emotion")
 # The full-width forms are formulas to East Asian editions of Excel.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}",
                    "\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
@@ -30,16 +29,17 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDT
 def columns(result: VideoResult) -> list[str]:
     """Return the header: the same for every video of one model, whether or not anyone speaks.
 
-    The three sentiments and seven emotions are always there; what else a model predicts follows.
+    The classes and emotions are those of the model. Columns of arousal, valence and evidence are
+    there where the model has them.
     """
-    return _header(*_labels(utterances_to_json(result)))
+    return _header(_shown(result, utterances_to_json(result)))
 
 
 def to_rows(result: VideoResult) -> list[dict[str, str]]:
     """Return one mapping of column to cell an utterance, text cells neutralised."""
     utterances = utterances_to_json(result)
-    sentiments, emotions = _labels(utterances)
-    return [_row(utterance, sentiments, emotions) for utterance in utterances]
+    shown = _shown(result, utterances)
+    return [_row(utterance, shown) for utterance in utterances]
 
 
 def write_csv(result: VideoResult, path: str | Path) -> None:
@@ -71,29 +71,40 @@ def _looks_like_formula(text: str) -> bool:
     return text.lstrip("' \t\r\n\N{NO-BREAK SPACE}").startswith(_FORMULA_STARTS)
 
 
-def _labels(utterances: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
-    """Return the sentiments and emotions to show: the usual ones, then others in order."""
-    sentiments, emotions = dict.fromkeys(SENTIMENTS), dict.fromkeys(EMOTIONS)
+def _shown(result: VideoResult, utterances: list[dict[str, Any]]) -> ModelOutputs:
+    """Return what to show: what the model says it predicts, then what else is there, in order."""
+    outputs = result.model.outputs
+    sentiments = dict.fromkeys(outputs.sentiment or ())
+    emotions = dict.fromkeys(outputs.emotions or ())
     for utterance in utterances:
-        if utterance["sentiment"] is not None:
-            sentiments |= dict.fromkeys(utterance["sentiment"]["probabilities"])
-            emotions |= dict.fromkeys(utterance["emotions"])
-    return list(sentiments), list(emotions)
+        sentiment = utterance.get("sentiment") or {}
+        sentiments |= dict.fromkeys(sentiment.get("probabilities") or ())
+        emotions |= dict.fromkeys(utterance.get("emotions") or ())
+    return replace(outputs, sentiment=tuple(sentiments), emotions=tuple(emotions))
 
 
-def _header(sentiments: list[str], emotions: list[str]) -> list[str]:
+def _header(shown: ModelOutputs) -> list[str]:
     header = ["index", "start_s", "end_s", "speaker", "text", "sentiment", "sentiment_intensity"]
-    header += [f"p_{_flat(label)}" for label in sentiments]
-    for name in emotions:
+    header += [f"p_{_flat(label)}" for label in shown.sentiment or ()]
+    for name in shown.emotions or ():
         header += [f"{_flat(name)}_{what}" for what in ("probability", "present", "intensity")]
     for modality in MODALITIES:
         header += [f"{modality}_present", f"{modality}_reason"]
+    for name, labels in _scales(shown):
+        header += [name, *(f"p_{name}_{_flat(label)}" for label in labels)]
+    if shown.evidence:
+        header += ["evidence_sufficient", "evidence_reasons"]
     return header
 
 
-def _row(utterance: dict[str, Any], sentiments: list[str], emotions: list[str]) -> dict[str, str]:
-    sentiment, judged = utterance["sentiment"] or {}, utterance["emotions"] or {}
-    probabilities = sentiment.get("probabilities", {})
+def _scales(shown: ModelOutputs) -> list[tuple[str, tuple[str, ...]]]:
+    found = [("arousal", shown.arousal), ("valence", shown.valence)]
+    return [(name, labels) for name, labels in found if labels is not None]
+
+
+def _row(utterance: dict[str, Any], shown: ModelOutputs) -> dict[str, str]:
+    sentiment, judged = utterance.get("sentiment") or {}, utterance.get("emotions") or {}
+    probabilities = sentiment.get("probabilities") or {}
     values: list[object] = [
         utterance["index"],
         utterance["start_s"],
@@ -102,16 +113,22 @@ def _row(utterance: dict[str, Any], sentiments: list[str], emotions: list[str]) 
         neutralise(utterance["text"]),
         sentiment.get("label"),
         sentiment.get("intensity"),
-        *(probabilities.get(label) for label in sentiments),
+        *(probabilities.get(label) for label in shown.sentiment or ()),
     ]
-    for name in emotions:
+    for name in shown.emotions or ():
         emotion = judged.get(name, {})
         values += [emotion.get(what) for what in ("probability", "present", "intensity")]
     for modality in MODALITIES:
         found = utterance["modalities"][modality]
         values += [found["present"], neutralise(found["reason"] or "")]
-    header = _header(sentiments, emotions)
-    return dict(zip(header, map(_cell, values), strict=True))
+    for name, labels in _scales(shown):
+        scale = utterance.get(name) or {}
+        values.append(scale.get("label"))
+        values += [scale.get("probabilities", {}).get(label) for label in labels]
+    if shown.evidence:
+        evidence = utterance["evidence"]
+        values += [evidence["sufficient"], neutralise("; ".join(evidence["reasons"]))]
+    return dict(zip(_header(shown), map(_cell, values), strict=True))
 
 
 def _flat(name: str) -> str:

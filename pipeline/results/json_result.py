@@ -18,11 +18,14 @@ import numpy as np
 
 from affect_pipe.pipeline.records import (
     MODALITIES,
+    ClassPrediction,
+    Evidence,
     FeatureBlock,
     FloatArray,
     Media,
     Modality,
     ModelInfo,
+    ModelOutputs,
     Transcript,
     Utterance,
     UtterancePrediction,
@@ -34,6 +37,7 @@ from affect_pipe.pipeline.serialise import spec_to_json
 SCHEMA = "affect-pipe/1"
 ATTENDED = 20
 NOT_USED = "the model does not use it"
+NOTHING_THERE = "no words, voice or face"
 _TIME_DIGITS = 3
 _QUALITY_DIGITS = 3
 _SCORE_DIGITS = 4
@@ -68,7 +72,7 @@ def utterances_to_json(result: VideoResult) -> list[dict[str, Any]]:
     """Return the ``utterances`` of `to_json`."""
     rows = zip(result.features.utterances, result.prediction.utterances, strict=True)
     return [
-        _utterance(utterance, row, prediction, result.features.blocks)
+        _utterance(utterance, row, prediction, result.features.blocks, result.model.outputs)
         for row, (utterance, prediction) in enumerate(rows)
     ]
 
@@ -147,6 +151,7 @@ def _utterance(
     row: int,
     prediction: UtterancePrediction | None,
     blocks: Mapping[Modality, FeatureBlock],
+    outputs: ModelOutputs,
 ) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "index": utterance.index,
@@ -156,32 +161,61 @@ def _utterance(
     }
     if utterance.speaker is not None:
         fields["speaker"] = utterance.speaker
-    fields["sentiment"] = prediction and _sentiment(prediction)
-    fields["emotions"] = prediction and _emotions(prediction)
+    # Left out where the model does not predict it; None where there was nothing to judge by.
+    if outputs.sentiment is not None:
+        fields["sentiment"] = prediction and _sentiment(prediction)
+    if outputs.emotions is not None:
+        fields["emotions"] = prediction and _emotions(prediction)
+    if outputs.arousal is not None:
+        fields["arousal"] = prediction and _classes(prediction.arousal)
+    if outputs.valence is not None:
+        fields["valence"] = prediction and _classes(prediction.valence)
+    if outputs.evidence:
+        fields["evidence"] = _evidence(prediction)
     fields["modalities"] = {m: _modality(blocks.get(m), row) for m in MODALITIES}
     return fields
 
 
 def _sentiment(prediction: UtterancePrediction) -> dict[str, Any]:
+    probabilities = prediction.sentiment_probabilities
     return {
         "label": prediction.sentiment_label,
-        "probabilities": {
-            label: _number(p, _SCORE_DIGITS)
-            for label, p in prediction.sentiment_probabilities.items()
-        },
-        "intensity": _number(prediction.sentiment_intensity, _SCORE_DIGITS),
+        "probabilities": _probabilities(probabilities) if probabilities else None,
+        "intensity": _score(prediction.sentiment_intensity),
     }
 
 
 def _emotions(prediction: UtterancePrediction) -> dict[str, Any]:
     return {
         name: {
-            "probability": _number(emotion.probability, _SCORE_DIGITS),
-            "present": bool(emotion.present),
-            "intensity": _number(emotion.intensity, _SCORE_DIGITS),
+            "probability": _score(emotion.probability),
+            "present": None if emotion.present is None else bool(emotion.present),
+            "intensity": _score(emotion.intensity),
         }
         for name, emotion in prediction.emotions.items()
     }
+
+
+def _classes(found: ClassPrediction | None) -> dict[str, Any] | None:
+    return found and {
+        "label": found.label,
+        "probabilities": _probabilities(found.probabilities),
+    }
+
+
+def _evidence(prediction: UtterancePrediction | None) -> dict[str, Any]:
+    found = Evidence(False, (NOTHING_THERE,)) if prediction is None else prediction.evidence
+    if found is None:
+        found = Evidence(True)
+    return {"sufficient": found.sufficient, "reasons": list(found.reasons)}
+
+
+def _probabilities(probabilities: Mapping[str, float]) -> dict[str, float | None]:
+    return {label: _score(p) for label, p in probabilities.items()}
+
+
+def _score(value: float | None) -> float | None:
+    return None if value is None else _number(value, _SCORE_DIGITS)
 
 
 def _modality(block: FeatureBlock | None, row: int) -> dict[str, Any]:

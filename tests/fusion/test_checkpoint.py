@@ -12,8 +12,9 @@ from safetensors.numpy import load_file, save_file
 
 from affect_pipe.fusion import checkpoint
 from affect_pipe.fusion.checkpoint import CheckpointConfig, FeatureSpecSettings
-from affect_pipe.fusion.config import TASK_NAMES, TaskSettings
+from affect_pipe.fusion.config import TASK_NAMES, NormalisationSettings, PcaBlock, TaskSettings
 from affect_pipe.fusion.inference import predict_values
+from affect_pipe.fusion.normalise import fit_normaliser
 from affect_pipe.fusion.tasks import paper_thresholds
 from affect_pipe.pipeline.errors import CheckpointError, UsageError
 from affect_pipe.pipeline.records import FeatureSpec
@@ -157,6 +158,16 @@ def edit(folder, **fields):
         ({"thresholds": {"f1": {"anger": 0.4}}}, "must name"),
         ({"decision_objective": "luck"}, "no thresholds for 'luck'"),
         ({"emotion_labels": ["joy"]}, "labels must be"),
+        ({"sentiment_labels": ["bad", "good"]}, "sentiment labels must be"),
+        ({"thresholds": {}}, "no thresholds for 'f1'"),
+        ({"tasks": [{"name": "emotion_class", "classes": 5}]}, "no choice of classes"),
+        ({"tasks": [{"name": "sentiment_class", "labels": ["a", "a", "b"]}]}, "3 different"),
+        ({"tasks": [{"name": "emotion_class", "labels": ["a"]}]}, "cannot be chosen"),
+        ({"tasks": [{"name": "sentiment_intensity", "temperature": 2}]}, "no probability"),
+        ({"tasks": [{"name": "sentiment_class", "temperature": 0}]}, "temperature"),
+        ({"evidence": {"min_probability": {"arousal_class": 0.5}}}, "does not predict"),
+        ({"evidence": {"min_probability": {"emotion_intensity": 0.5}}}, "no probability"),
+        ({"evidence": {"min_text_confidence": 2}}, "min_text_confidence"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(folder, fields, message):
@@ -219,6 +230,69 @@ def test_tensors_that_do_not_fit_are_refused(folder, change, message):
     save_file(tensors, path)
     with pytest.raises(CheckpointError, match=message):
         checkpoint.load(folder)
+
+
+@pytest.fixture
+def reduced(parts, tmp_path, model, dialogue):
+    """A checkpoint whose text vectors are reduced to principal components."""
+    config, _, norm = parts
+    wanted = dict(norm.settings) | {"text": NormalisationSettings(pca=(PcaBlock(),))}
+    corpus = dialogue(40, seed=3, present=1.0)
+    fitted = fit_normaliser({m: [corpus.features[m]] for m in DIMS}, wanted)
+    config = config.model_copy(update={"normalisation": dict(fitted.settings)})
+    folder = tmp_path / "reduced"
+    checkpoint.save(folder, config, model(3, fitted.dims), fitted, "")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("normalisation.text.pca.0.mean"), "are missing"),
+        (
+            lambda t: t.update({"normalisation.text.pca.0.components": np.ones((1, 6), "f4")}),
+            "its config asks for",
+        ),
+        (lambda t: t.update({"normalisation.text.pca.0.mean": np.ones(5, "f4")}), r"mean \[5\]"),
+        (lambda t: t.pop("normalisation.text.mean"), "must be two tensors"),
+    ],
+)
+def test_components_that_do_not_fit_are_refused(reduced, change, message):
+    assert checkpoint.load(reduced).config.dims == DIMS
+    path = str(reduced / "model.safetensors")
+    tensors = dict(load_file(path))
+    change(tensors)
+    save_file(tensors, path)
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load(reduced)
+
+
+def test_components_without_their_number_are_refused(reduced):
+    raw = json.loads((reduced / "config.json").read_text(encoding="utf-8"))
+    raw["normalisation"]["text"]["pca"][0]["components"] = None
+    edit(reduced, **raw)
+    with pytest.raises(CheckpointError, match="fit it on training data"):
+        checkpoint.read_config(reduced)
+
+
+def test_pictures_of_the_card_lie_beside_it(folder, parts):
+    checkpoint.save(folder, *parts, "![](plot.png)", pictures={"plot.png": b"\x89PNG"})
+    assert (folder / "plot.png").read_bytes() == b"\x89PNG"
+    checkpoint.save(folder, *parts, "again")
+    assert not (folder / "plot.png").exists()
+    for name in ("../plot.png", "model.safetensors", "plot"):
+        with pytest.raises(CheckpointError, match="no name for a picture"):
+            checkpoint.save(folder, *parts, "", pictures={name: b""})
+
+
+def test_evidence_out_of_reach_is_refused(parts):
+    config, *_ = parts
+    fields = config.model_dump(by_alias=True)
+    fields["features"], fields["normalisation"] = fields["features"][:1], {"text": {"kind": "z"}}
+    for evidence in ({"modalities": ["visual"]}, {"min_modalities": 2}):
+        with pytest.raises(ValueError, match=r"the model reads \['text'\]"):
+            CheckpointConfig.model_validate({**fields, "evidence": evidence})
+    CheckpointConfig.model_validate({**fields, "evidence": {"modalities": ["text"]}})
 
 
 def test_damaged_tensors_are_refused(folder):

@@ -8,10 +8,24 @@ import torch
 
 from affect_pipe.fusion import checkpoint
 from affect_pipe.fusion.checkpoint import CheckpointConfig, FeatureSpecSettings
-from affect_pipe.fusion.config import EMOTION_CLASSES, SENTIMENTS, TASK_NAMES, TaskSettings
+from affect_pipe.fusion.config import (
+    EMOTION_CLASSES,
+    LEVELS,
+    SENTIMENT_LABELS,
+    SENTIMENTS,
+    STEP_TASK_NAMES,
+    TASK_NAMES,
+    EvidenceSettings,
+    NormalisationSettings,
+    PcaBlock,
+    TaskSettings,
+)
 from affect_pipe.fusion.inference import predict_values
+from affect_pipe.fusion.models.fusion import FusionModel
+from affect_pipe.fusion.normalise import fit_normaliser
 from affect_pipe.fusion.predict import CheckpointPredictor
 from affect_pipe.fusion.tasks import paper_thresholds
+from affect_pipe.fusion.training import seeded
 from affect_pipe.pipeline.errors import CheckpointError
 from affect_pipe.pipeline.records import (
     MODALITIES,
@@ -184,16 +198,159 @@ def test_a_modality_the_checkpoint_does_not_know_is_refused(model, normaliser, t
         predictor.predict(video_of(dialogue(3, seed=6)))
 
 
-def test_a_checkpoint_without_the_four_tasks_is_refused(saved, model):
-    folder, _, norm = saved
-    (folder / "config.json").write_text(
-        config_of(norm, tasks=(TaskSettings(name="sentiment_class"),)).model_dump_json(
-            by_alias=True
-        ),
-        encoding="utf-8",
+def partial(tmp_path, normaliser, *tasks, **fields):
+    """A checkpoint of some tasks only."""
+    norm = normaliser("z")
+    with seeded(1):
+        net = FusionModel("cim", {"gru_width": 5, "dense_width": 4}, DIMS, tasks)
+    folder = tmp_path / "partial"
+    checkpoint.save(folder, config_of(norm, tasks=tasks, **fields), net.eval(), norm, "")
+    return CheckpointPredictor(folder), net, norm
+
+
+def test_a_checkpoint_of_seven_classes_alone(tmp_path, normaliser, dialogue):
+    task = TaskSettings(name="sentiment_class", classes=7)
+    predictor, net, norm = partial(tmp_path, normaliser, task, thresholds={})
+    one = dialogue(4, seed=2, present=1.0)
+    (expected,) = predict_values(net, [one], norm)
+    outputs = predictor.info().outputs
+    assert outputs.sentiment == SENTIMENT_LABELS[7]
+    assert outputs.emotions is outputs.arousal is outputs.valence is None
+    for said, probabilities in zip(
+        predictor.predict(video_of(one)).utterances, expected["sentiment_class"], strict=True
+    ):
+        assert said.sentiment_label == SENTIMENT_LABELS[7][probabilities.argmax()]
+        assert list(said.sentiment_probabilities) == list(SENTIMENT_LABELS[7])
+        assert list(said.sentiment_probabilities.values()) == pytest.approx(
+            probabilities.tolist(), abs=1e-5
+        )
+        assert said.sentiment_intensity is None
+        assert said.emotions == {}
+        assert said.arousal is said.valence is said.evidence is None
+
+
+def test_a_checkpoint_names_its_own_classes(tmp_path, normaliser, dialogue):
+    task = TaskSettings(name="sentiment_class", classes=2, labels=("con", "pro"))
+    predictor, *_ = partial(tmp_path, normaliser, task, sentiment_labels=("con", "pro"))
+    (said,) = predictor.predict(video_of(dialogue(1, seed=2, present=1.0))).utterances
+    assert list(said.sentiment_probabilities) == ["con", "pro"]
+    assert predictor.info().outputs.sentiment == ("con", "pro")
+
+
+def test_a_checkpoint_of_arousal_and_valence(tmp_path, normaliser, dialogue):
+    tasks = [TaskSettings(name=name) for name in STEP_TASK_NAMES]
+    predictor, net, norm = partial(tmp_path, normaliser, *tasks, thresholds={})
+    one = dialogue(3, seed=2, present=1.0)
+    (expected,) = predict_values(net, [one], norm)
+    outputs = predictor.info().outputs
+    assert (outputs.arousal, outputs.valence) == (LEVELS, LEVELS)
+    assert outputs.sentiment is outputs.emotions is None
+    for row, said in enumerate(predictor.predict(video_of(one)).utterances):
+        for name, found in (("arousal_class", said.arousal), ("valence_class", said.valence)):
+            assert found.label == LEVELS[expected[name][row].argmax()]
+            assert list(found.probabilities.values()) == pytest.approx(
+                expected[name][row].tolist(), abs=1e-5
+            )
+        assert said.sentiment_label is said.sentiment_intensity is None
+        assert said.emotions == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "emotion"),
+    [
+        ("emotion_class", {"probability": float, "present": bool, "intensity": type(None)}),
+        ("emotion_intensity", {"probability": type(None), "intensity": float}),
+        ("sentiment_intensity", None),
+    ],
+)
+def test_a_checkpoint_of_one_task(tmp_path, normaliser, dialogue, name, emotion):
+    predictor, *_ = partial(tmp_path, normaliser, TaskSettings(name=name))
+    (said,) = predictor.predict(video_of(dialogue(1, seed=2, present=1.0))).utterances
+    if emotion is None:
+        assert -3 <= said.sentiment_intensity <= 3
+        assert (said.sentiment_label, said.sentiment_probabilities) == (None, {})
+        assert predictor.info().outputs.sentiment == ()
+        return
+    assert tuple(said.emotions) == predictor.info().outputs.emotions
+    for field, kind in emotion.items():
+        assert {type(getattr(e, field)) for e in said.emotions.values()} == {kind}
+
+
+def test_temperatures_are_those_of_training_and_prediction_alike(tmp_path, normaliser, dialogue):
+    plain = [TaskSettings(name=name) for name in ("sentiment_class", "emotion_class")]
+    warm = [task.model_copy(update={"temperature": 4.0}) for task in plain]
+    one = dialogue(3, seed=2, present=1.0)
+    said = {}
+    for tasks in (plain, warm):
+        predictor, net, norm = partial(tmp_path, normaliser, *tasks)
+        (values,) = predict_values(net, [one], norm)
+        said[tasks[0].temperature] = values
+        for row, found in enumerate(predictor.predict(video_of(one)).utterances):
+            assert list(found.sentiment_probabilities.values()) == pytest.approx(
+                values["sentiment_class"][row].tolist(), abs=1e-5
+            )
+            assert [e.probability for e in found.emotions.values()] == pytest.approx(
+                values["emotion_class"][row].tolist(), abs=1e-5
+            )
+    p = said[1.0]["sentiment_class"] ** 0.25
+    np.testing.assert_allclose(
+        said[4.0]["sentiment_class"], p / p.sum(axis=1, keepdims=True), atol=1e-5
     )
-    with pytest.raises(CheckpointError, match="does not predict emotion_class"):
-        CheckpointPredictor(folder)
+    odds = [v["emotion_class"] / (1 - v["emotion_class"]) for v in (said[1.0], said[4.0])]
+    np.testing.assert_allclose(odds[1], odds[0] ** 0.25, rtol=1e-4)
+
+
+def test_little_evidence_is_told(tmp_path, normaliser, dialogue):
+    evidence = EvidenceSettings(
+        modalities=("text",),
+        min_modalities=2,
+        min_face_coverage=0.5,
+        min_probability={"sentiment_class": 1.0},
+    )
+    predictor, *_ = partial(
+        tmp_path, normaliser, TaskSettings(name="sentiment_class"), evidence=evidence
+    )
+    assert predictor.info().outputs.evidence
+    present = np.array([[True, True, False], [False, False, True], [False, False, False]])
+    features = video_of(replace(dialogue(3, seed=2), present=present))
+    first, second, third = predictor.predict(features).utterances
+    assert third is None
+    assert [reason.partition(":")[0] for reason in first.evidence.reasons] == ["sentiment_class"]
+    assert second.evidence.reasons[0] == "no words"
+    assert not first.evidence.sufficient
+    assert not second.evidence.sufficient
+
+
+def test_reduced_features_predict_as_in_training(tmp_path, dialogue):
+    corpus = dialogue(60, seed=9, present=1.0)
+    wanted = {
+        "text": NormalisationSettings(pca=(PcaBlock(explained_variance=0.6),)),
+        "acoustic": NormalisationSettings(pca=(PcaBlock(columns=3), PcaBlock(columns=2))),
+        "visual": NormalisationSettings(pca=(PcaBlock(explained_variance=0.5),), pca_order="after"),
+    }
+    norm = fit_normaliser({m: [corpus.features[m]] for m in DIMS}, wanted)
+    assert norm.input_dims == DIMS
+    assert norm.dims["text"] < DIMS["text"]
+    tasks = tuple(TaskSettings(name=name) for name in TASK_NAMES)
+    with seeded(1):
+        net = FusionModel("cim", {"gru_width": 5, "dense_width": 4}, norm.dims, tasks).eval()
+    checkpoint.save(tmp_path / "reduced", config_of(norm), net, norm, "")
+    loaded = checkpoint.load(tmp_path / "reduced")
+    assert loaded.config.model_dims == norm.dims
+    one = dialogue(5, seed=2)
+    (before,), (after,) = (
+        predict_values(net, [one], norm),
+        predict_values(loaded.model, [one], loaded.normaliser),
+    )
+    for name in TASK_NAMES:
+        np.testing.assert_array_equal(after[name], before[name])
+    said = CheckpointPredictor(tmp_path / "reduced").predict(video_of(one)).utterances
+    judged = [u for u in said if u is not None]
+    np.testing.assert_allclose(
+        [u.sentiment_intensity for u in judged],
+        3 * before["sentiment_intensity"][one.present.any(axis=1), 0],
+        atol=1e-5,
+    )
 
 
 def test_info_names_the_checkpoint(saved, predictor):

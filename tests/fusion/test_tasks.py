@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from affect_pipe.fusion import losses
-from affect_pipe.fusion.config import EMOTION_CLASSES, TASK_NAMES, TASK_WIDTHS, TaskSettings
+from affect_pipe.fusion.batch import target_width
+from affect_pipe.fusion.config import (
+    ALL_TASK_NAMES,
+    EMOTION_CLASSES,
+    TASK_WIDTHS,
+    TaskSettings,
+)
 from affect_pipe.fusion.tasks import build_task, decide_emotions, paper_thresholds
 
 NAN = float("nan")
@@ -21,11 +27,11 @@ def tensors(*rows):
     return torch.tensor(rows, dtype=torch.float32)
 
 
-@pytest.mark.parametrize("name", TASK_NAMES)
+@pytest.mark.parametrize("name", ALL_TASK_NAMES)
 def test_unknown_labels_and_their_logits_do_not_count(name):
     torch.manual_seed(0)
     logits = torch.randn(5, TASK_WIDTHS[name], requires_grad=True)
-    width = 1 if name == "sentiment_class" else TASK_WIDTHS[name]
+    width = target_width(name)
     target, mask = torch.ones(5, width), torch.ones(5, width, dtype=torch.bool)
     mask[3:] = False
     judge = task(name, softmax_weight=1.0)
@@ -119,7 +125,53 @@ def test_emotion_scores_name_objective_emotion_and_metric():
 
 
 def test_tasks_without_labels_score_nothing():
-    for name in TASK_NAMES:
-        width = 1 if name == "sentiment_class" else TASK_WIDTHS[name]
-        empty = task(name).score(np.full((4, width), NAN, np.float32), np.ones((4, 7)), {})
+    for name in ALL_TASK_NAMES:
+        empty = task(name).score(np.full((4, target_width(name)), NAN, np.float32), np.ones((4, 7)), {})
         assert empty == {}
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5, 7])
+def test_sentiment_with_any_number_of_classes(classes):
+    judge = task("sentiment_class", classes=classes)
+    torch.manual_seed(classes)
+    logits = torch.randn(6, judge.settings.width)
+    values = judge.activate(logits)
+    assert values.shape == (6, classes)
+    target = torch.arange(6)[:, None] % classes
+    loss = judge.loss(logits, target.float(), torch.ones(6, 1, dtype=bool), torch.ones(6))
+    by_hand = -np.log(values.numpy()[np.arange(6), target[:, 0].numpy()]).mean()
+    assert loss.item() == pytest.approx(by_hand, rel=1e-5)
+    right = np.eye(classes, dtype=np.float32)[target[:, 0].numpy()]
+    assert judge.score(target.numpy().astype(np.float32), right, {})["macro_f1"] == 1.0
+
+
+@pytest.mark.parametrize("name", ["arousal_class", "valence_class"])
+def test_steps_are_judged_by_macro_f1(name):
+    target = np.float32([[0], [0], [4], [NAN]])
+    values = np.eye(5, dtype=np.float32)[[0, 1, 4, 2]]
+    scores = task(name).score(target, values, {})
+    # class 0: precision 1, recall 1/2; class 1: nothing right; class 4: all right
+    assert scores["macro_f1"] == pytest.approx((2 / 3 + 0 + 1) / 3)
+    assert scores["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_a_temperature_cools_probabilities_and_leaves_the_loss():
+    logits = tensors([0.5, -1.0, 3.0])
+    warm, plain = task("sentiment_class", temperature=2.0), task("sentiment_class")
+    assert torch.equal(warm.activate(logits), plain.activate(logits / 2))
+    arguments = (tensors([1.0]), torch.ones(1, 1, dtype=torch.bool), torch.ones(1))
+    assert torch.equal(warm.loss(logits, *arguments), plain.loss(logits, *arguments))
+    seven = torch.linspace(-2, 2, 7)[None]
+    warm = task("emotion_class", temperature=0.5)
+    assert torch.equal(warm.activate(seven), torch.sigmoid(seven / 0.5))
+
+
+def test_intensities_imply_classes():
+    """Labels of halves, scaled to a third and back, round as the labels themselves."""
+    labels = np.arange(-3, 3.01, 0.5)
+    target = (labels / 3).astype(np.float32)[:, None]
+    scores = task("sentiment_intensity").score(target, target, {})
+    for name in ("acc2", "acc2_nonzero", "f1", "f1_nonzero", "acc5", "ccc"):
+        assert scores[name] == pytest.approx(1.0), name
+    rounded = (np.round(labels) / 3).astype(np.float32)[:, None]
+    assert task("sentiment_intensity").score(target, rounded, {})["acc7"] == 1.0

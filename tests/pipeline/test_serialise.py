@@ -13,7 +13,9 @@ from hypothesis.extra import numpy as hnp
 from affect_pipe.pipeline.cache import Cache
 from affect_pipe.pipeline.fingerprint import digest_json
 from affect_pipe.pipeline.records import (
+    ClassPrediction,
     EmotionPrediction,
+    Evidence,
     FeatureBlock,
     FeatureSpec,
     Interval,
@@ -149,13 +151,24 @@ def test_specs(block: FeatureBlock) -> None:
     assert_same(spec_from_json(spec_to_json(block.spec)), block.spec)
 
 
-emotions = st.builds(EmotionPrediction, unit, st.booleans(), st.floats(0, 3))
+emotions = st.builds(
+    EmotionPrediction,
+    st.none() | unit,
+    st.none() | st.booleans(),
+    st.none() | st.floats(0, 3),
+)
+probabilities = st.dictionaries(st.text(), unit, max_size=3)
+classes = st.none() | st.builds(ClassPrediction, st.text(), probabilities)
+reasons = st.lists(st.text(), max_size=2).map(tuple)
 judgements = st.builds(
     UtterancePrediction,
-    st.text(),
-    st.dictionaries(st.text(), unit, max_size=3),
-    st.floats(-3, 3),
+    st.none() | st.text(),
+    probabilities,
+    st.none() | st.floats(-3, 3),
     st.dictionaries(st.text(), emotions, max_size=3),
+    classes,
+    classes,
+    st.none() | reasons.map(lambda found: Evidence(not found, found)),
 )
 
 

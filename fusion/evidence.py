@@ -1,0 +1,89 @@
+"""Whether an utterance offers enough for its prediction to stand.
+
+A pure function of what was measured and of the calibrated probabilities; the limits live in the
+checkpoint. `affect_pipe.fusion.selection` chooses the limit of a probability on validation data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from affect_pipe.fusion.config import EvidenceSettings, TaskName
+from affect_pipe.pipeline.records import (
+    MODALITIES,
+    Evidence,
+    FeatureBlock,
+    FloatArray,
+    Modality,
+)
+
+_SENSES: dict[Modality, str] = {"text": "words", "acoustic": "voice", "visual": "face"}
+# The quality measure of a modality that a limit is for, and how a reader is told of it.
+_QUALITIES: dict[Modality, tuple[str, str]] = {
+    "text": ("asr_confidence", "the words were heard with confidence {:.2f}, under {:.2f}"),
+    "acoustic": ("speech_s", "{:.2f} s of speech, under {:.2f} s"),
+    "visual": ("face_coverage", "the face shows in {:.2f} of the frames, under {:.2f}"),
+}
+
+
+def judge(
+    settings: EvidenceSettings,
+    blocks: Mapping[Modality, FeatureBlock],
+    row: int,
+    values: Mapping[TaskName, FloatArray],
+) -> Evidence:
+    """Say whether the prediction of one utterance may stand, and if not, all the reasons.
+
+    Parameters
+    ----------
+    settings : EvidenceSettings
+    blocks : mapping of modality to FeatureBlock
+    row : int
+        The utterance.
+    values : mapping of task name to float32 [width]
+        Its calibrated probabilities.
+    """
+    problems = {modality: _problem(settings, modality, blocks, row) for modality in MODALITIES}
+    usable = [modality for modality in MODALITIES if problems[modality] is None]
+    needed = [m for m in MODALITIES if m in settings.modalities and m not in usable]
+    reasons = [str(problems[modality]) for modality in needed]
+    if len(usable) < settings.min_modalities:
+        # The weak ones say more than their number.
+        reasons += [
+            str(problems[modality])
+            for modality in MODALITIES
+            if modality in blocks and modality not in usable and modality not in needed
+        ]
+        reasons.append(f"{len(usable)} of {settings.min_modalities} modalities are usable")
+    for task, limit in settings.min_probability.items():
+        best = float(values[task].max())
+        if best < limit:
+            reasons.append(f"{task}: the most probable class has {best:.2f}, under {limit:.2f}")
+    return Evidence(not reasons, tuple(reasons))
+
+
+def _problem(
+    settings: EvidenceSettings,
+    modality: Modality,
+    blocks: Mapping[Modality, FeatureBlock],
+    row: int,
+) -> str | None:
+    """Why a modality is not usable in an utterance; None where it is."""
+    block = blocks.get(modality)
+    if block is None or not block.present[row]:
+        return f"no {_SENSES[modality]}"
+    limit = {
+        "text": settings.min_text_confidence,
+        "acoustic": settings.min_speech_s,
+        "visual": settings.min_face_coverage,
+    }[modality]
+    name, sentence = _QUALITIES[modality]
+    if limit is None or name not in block.quality:
+        return None
+    found = float(block.quality[name][row])
+    # Unknown is not low: a typed transcript has no confidence.
+    if np.isnan(found) or found >= limit:
+        return None
+    return sentence.format(found, limit)
