@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.corpora import describe_recordings
@@ -28,8 +29,10 @@ from affect_pipe.pipeline.run import Run
 from affect_pipe.pipeline.settings import RunSettings, load_settings
 
 if TYPE_CHECKING:
+    from affect_pipe.fusion.recipes.own_videos import OwnVideosReport, OwnVideosSettings
     from affect_pipe.fusion.recipes.starter_features import StarterEncoders
     from affect_pipe.fusion.recipes.starter_report import StarterReport
+    from affect_pipe.fusion.training_events import Listener as TrainingListener
 
 __all__ = [
     "Analyzer",
@@ -39,9 +42,11 @@ __all__ = [
     "evaluate",
     "load_settings",
     "train",
+    "train_on_videos",
 ]
 
 RECIPES = ("starter",)
+DEFAULT_FEATURES = ("minilm", "egemaps", "facemesh")
 DEVICES = ("auto", "cpu", "cuda")
 STARTER_SEED = 0
 Tell = Callable[[str], None]
@@ -208,6 +213,114 @@ def train(
         seed=seed,
         device=device,
     )
+
+
+def train_on_videos(
+    videos: str | Path,
+    labels: str | Path,
+    out: str | Path,
+    *,
+    features: Sequence[str] = DEFAULT_FEATURES,
+    settings: OwnVideosSettings | None = None,
+    run: RunSettings | None = None,
+    sentiment_scale: float = 3.0,
+    resume: bool = False,
+    tell: Tell = _ignore,
+    listener: Listener = ignore,
+    listen: TrainingListener | None = None,
+) -> OwnVideosReport:
+    """Train a checkpoint on a folder of videos and a label file.
+
+    Parameters
+    ----------
+    videos : str or Path
+        Folder that holds the videos, or clips, the label file names.
+    labels : str or Path
+        CSV: see `affect_pipe.fusion.datasets.folder_labels`.
+    out : str or Path
+        Run folder to write; ``analyze(video, RunSettings(model=out))`` uses its checkpoint.
+    features : sequence of str
+        At most one a modality.
+    settings : OwnVideosSettings, optional
+        Backbone, tasks, normalisation, training.
+    run : RunSettings, optional
+        Of the pipeline: where words come from that the labels do not have, limits, cache.
+    sentiment_scale : float
+        Largest intensity of an MMSA label file.
+    resume : bool
+        Go on with the training that is in ``out``.
+    tell : callable (line)
+        Hears what is left out and why.
+    listener, listen : callable
+        Hear of every stage of every video, and of every step of the training.
+
+    Raises
+    ------
+    AffectPipeError
+        With one sentence that says what was wrong with which file and what to do.
+    """
+    from affect_pipe.own_videos import train_on_videos as compose
+
+    extractors = [registry.build(name) for name in features]
+    modalities = [extractor.spec().modality for extractor in extractors]
+    if not extractors or len(set(modalities)) != len(modalities):
+        raise UsageError(
+            f"features {', '.join(features)} are of {', '.join(modalities)}: name one a modality."
+        )
+    settings = settings or own_videos_settings({}, {})
+    _check_device(settings.training.device)
+    return compose(
+        Path(videos),
+        Path(labels),
+        Path(out),
+        extractors,
+        run or RunSettings(),
+        settings,
+        sentiment_scale=sentiment_scale,
+        resume=resume,
+        tell=tell,
+        listener=listener,
+        listen=listen,
+    )
+
+
+def own_videos_settings(given: Mapping[str, Any], training: Mapping[str, Any]) -> OwnVideosSettings:
+    """Check settings of a training on own videos.
+
+    Parameters
+    ----------
+    given : mapping
+        Fields of `OwnVideosSettings`; ``backbone_settings`` may be JSON text.
+    training : mapping
+        Fields of `affect_pipe.fusion.training_settings.TrainingSettings`.
+
+    Raises
+    ------
+    UsageError
+        If one does not fit; the sentence names it.
+    """
+    from pydantic import ValidationError
+
+    from affect_pipe.fusion.models.backbone import BACKBONES
+    from affect_pipe.fusion.recipes.own_videos import OwnVideosSettings
+
+    fields = dict(given)
+    text = fields.get("backbone_settings")
+    if isinstance(text, str):
+        try:
+            fields["backbone_settings"] = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"the backbone's settings are no JSON: {error}.") from error
+    if fields.get("backbone", "cim") not in BACKBONES:
+        raise UsageError(
+            f"unknown backbone {quoted(fields['backbone'])}: known are {', '.join(BACKBONES)}."
+        )
+    try:
+        return OwnVideosSettings.model_validate({**fields, "training": dict(training)})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where} cannot be {quoted(first['input'])}: {first['msg']}.") from error
 
 
 def evaluate(

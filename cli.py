@@ -138,13 +138,40 @@ def _add_run(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentPar
 
 
 def _add_train(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
-    train = verbs.add_parser("train", parents=[common], help="train a checkpoint by a recipe")
-    train.add_argument("--recipe", required=True, metavar="NAME", help="starter")
-    train.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of corpora")
-    train.add_argument("--out", required=True, type=Path, metavar="DIR", help="checkpoint folder")
-    train.add_argument("--seed", type=int, help="default: the one that made the shipped starter")
+    train = verbs.add_parser(
+        "train",
+        parents=[common],
+        help="train a checkpoint: by a recipe, or on your own labelled videos",
+        description="Either --recipe NAME --data DIR, or --videos DIR --labels FILE.csv. The label "
+        "file names video, start_s and end_s (or segment) and any of sentiment, the emotions, "
+        "arousal, valence; MMSA's label.csv and MELD's CSV are read as they are.",
+    )
+    what = train.add_mutually_exclusive_group(required=True)
+    what.add_argument("--recipe", metavar="NAME", help="starter")
+    what.add_argument("--videos", type=Path, metavar="DIR", help="folder of your own videos")
+    train.add_argument("--data", type=Path, metavar="DIR", help="with --recipe: folder of corpora")
+    train.add_argument("--labels", type=Path, metavar="CSV", help="with --videos: label file")
+    train.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="checkpoint folder; run folder"
+    )
+    train.add_argument("--seed", type=int, help="default: the recipe's own; 1 with --videos")
     train.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda")
     train.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
+    own = train.add_argument_group("with --videos")
+    own.add_argument("--features", metavar="A,B,C", help="default: minilm,egemaps,facemesh")
+    own.add_argument("--backbone", metavar="NAME", help="default: cim")
+    own.add_argument("--backbone-settings", metavar="JSON", help="of the backbone, by name")
+    own.add_argument("--classes", type=int, metavar="N", help="of sentiment: 2, 3 (default), 5, 7")
+    own.add_argument("--epochs", type=int, metavar="N", help="default: 50")
+    own.add_argument(
+        "--split-by", choices=("speaker", "video"), help="what must not be in two splits"
+    )
+    own.add_argument("--asr", metavar="NAME", help="source of words the labels do not have")
+    own.add_argument("--language", metavar="CODE", help="language spoken; default: detected")
+    own.add_argument(
+        "--sentiment-scale", type=float, default=3.0, metavar="X", help="largest MMSA label"
+    )
+    own.add_argument("--resume", action="store_true", help="go on with the training in --out")
     train.set_defaults(handler=_train)
 
 
@@ -246,6 +273,15 @@ def _show(result: VideoResult, folder: Path, *, named: bool) -> None:
 
 def _train(arguments: argparse.Namespace) -> int:
     _hush_back_ends()
+    own = arguments.videos is not None
+    needed, other = ("labels", "data") if own else ("data", "labels")
+    chosen = "--videos" if own else "--recipe"
+    from affect_pipe.pipeline.errors import UsageError
+
+    if getattr(arguments, needed) is None or getattr(arguments, other) is not None:
+        raise UsageError(f"train {chosen} needs --{needed} and takes no --{other}.")
+    if own:
+        return _train_on_videos(arguments)
     from affect_pipe import api
 
     api.train(
@@ -255,11 +291,59 @@ def _train(arguments: argparse.Namespace) -> int:
         seed=api.STARTER_SEED if arguments.seed is None else arguments.seed,
         device=arguments.device,
         cache_dir=arguments.cache_dir,
-        tell=lambda line: print(line, file=sys.stderr, flush=True),
+        tell=_tell,
     )
     with standard_output():
         print(f"wrote the checkpoint {arguments.out}")
     return OK
+
+
+def _train_on_videos(arguments: argparse.Namespace) -> int:
+    from affect_pipe import api
+    from affect_pipe.pipeline.progress import ProgressDisplay, TrainingDisplay
+    from affect_pipe.pipeline.settings import load_settings
+
+    run = load_settings(
+        None, {name: getattr(arguments, name) for name in ("asr", "language", "cache_dir")}
+    )
+    given = {
+        "backbone": arguments.backbone,
+        "backbone_settings": arguments.backbone_settings,
+        "classes": arguments.classes,
+        "split_by": arguments.split_by,
+    }
+    training = {"epochs": arguments.epochs, "seed": arguments.seed, "device": arguments.device}
+    settings = api.own_videos_settings(
+        {name: value for name, value in given.items() if value is not None},
+        {name: value for name, value in training.items() if value is not None},
+    )
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with ProgressDisplay(console) as display, TrainingDisplay(console) as epochs:
+        report = api.train_on_videos(
+            arguments.videos,
+            arguments.labels,
+            arguments.out,
+            features=arguments.features.split(",") if arguments.features else api.DEFAULT_FEATURES,
+            settings=settings,
+            run=run,
+            sentiment_scale=arguments.sentiment_scale,
+            resume=arguments.resume,
+            tell=_tell,
+            listener=display,
+            listen=epochs,
+        )
+    with standard_output():
+        print(report.as_text())
+        print(f"wrote the run folder {arguments.out}: affect-pipe run --model {arguments.out}")
+    return OK
+
+
+def _tell(line: str) -> None:
+    from affect_pipe.pipeline.results.terminal_text import printable
+
+    print(f"affect-pipe: {printable(line)}", file=sys.stderr, flush=True)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

@@ -44,6 +44,8 @@ SCHEMA = "affect-pipe-checkpoint/1"
 CONFIG_NAME = "config.json"
 TENSORS_NAME = "model.safetensors"
 CARD_NAME = "README.md"
+# Where a training leaves its checkpoint.
+IN_RUN_FOLDER = "checkpoint"
 PICTURE_SUFFIX = ".png"
 # A config is some tens of kilobytes (column names); anything near this is something else.
 MAX_CONFIG_BYTES = 16 * 2**20
@@ -202,6 +204,8 @@ def shipped() -> tuple[str, ...]:
 def resolve(name_or_path: str | Path) -> Path:
     """Find a checkpoint folder: a shipped one by its name, or any by its path.
 
+    A run folder stands for the checkpoint in it.
+
     Raises
     ------
     UsageError
@@ -214,7 +218,9 @@ def resolve(name_or_path: str | Path) -> Path:
     folder = user_path(name_or_path, "the checkpoint")
     try:
         if folder.is_dir():
-            return folder
+            inside = folder / IN_RUN_FOLDER
+            has_own = (folder / TENSORS_NAME).exists()
+            return inside if not has_own and (inside / CONFIG_NAME).is_file() else folder
         if folder.is_file():
             raise CheckpointError(
                 f"The checkpoint {folder} is a file: name the folder it is in, {folder.parent}."

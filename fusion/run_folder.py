@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from affect_pipe.fusion.normalise import Normaliser
 
 CONFIG, ENVIRONMENT, METRICS = "config.json", "environment.json", "metrics.jsonl"
-STATE, TENSORBOARD, CHECKPOINT = "state.safetensors", "tensorboard", "checkpoint"
+STATE, TENSORBOARD, CHECKPOINT = "state.safetensors", "tensorboard", checkpoints.IN_RUN_FOLDER
 # Whose versions can change what comes out.
 _PACKAGES = ("affect-pipe", "torch", "numpy", "lightning-fabric", "safetensors")
 

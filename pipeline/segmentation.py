@@ -261,23 +261,39 @@ def _best_cut(
     return max(range(first + 1, last), key=worth)
 
 
-def _utterance(piece: _Piece, guesses: bool, settings: SegmentationSettings) -> Utterance:
-    words = piece.words
+def trusted_words(
+    words: tuple[Word, ...], guesses: bool, settings: SegmentationSettings
+) -> tuple[tuple[Word, ...], str | None]:
+    """Drop what is too doubtful to be believed.
+
+    Returns
+    -------
+    words : tuple of Word
+        Those that survive the confidence threshold; all where the source does not guess.
+    reason : str or None
+        Why they are no text, where too few survive.
+    """
+    kept = words
     if guesses:
-        words = tuple(
+        kept = tuple(
             word
             for word in words
             if word.confidence is None or word.confidence >= settings.min_word_confidence
         )
-    trusted = len(words) >= settings.min_confident_share * len(piece.words) and len(words) > 0
+    trusted = len(kept) >= settings.min_confident_share * len(words) and len(kept) > 0
+    return kept, None if trusted else MOSTLY_GUESSES
+
+
+def _utterance(piece: _Piece, guesses: bool, settings: SegmentationSettings) -> Utterance:
+    words, reason = trusted_words(piece.words, guesses, settings)
     return Utterance(
         index=0,
         start_s=piece.start_s,
         end_s=piece.end_s,
-        text=join_words(word.text for word in words) if trusted else "",
+        text="" if reason else join_words(word.text for word in words),
         words=words,
         speaker=piece.speaker,
-        text_reason=None if trusted else MOSTLY_GUESSES,
+        text_reason=reason,
     )
 
 
