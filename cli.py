@@ -209,7 +209,7 @@ def _add_cache(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentP
 def _run(arguments: argparse.Namespace) -> int:
     _hush_back_ends()
     _share_the_machine()
-    from affect_pipe.pipeline.preflight import check_output, videos_to_run
+    from affect_pipe.pipeline.preflight import check_output, check_result_name, videos_to_run
     from affect_pipe.pipeline.settings import load_settings
 
     segmentation = {
@@ -224,7 +224,7 @@ def _run(arguments: argparse.Namespace) -> int:
     flags["segmentation"] = {k: v for k, v in segmentation.items() if v is not None}
     settings = load_settings(arguments.config, flags)
     videos = videos_to_run(arguments.videos, settings.transcript)
-    check_output(arguments.out, videos)
+    check_output(arguments.out)
 
     from rich.console import Console
 
@@ -235,6 +235,7 @@ def _run(arguments: argparse.Namespace) -> int:
     with Analyzer(settings) as analyzer:
         for video in videos:
             try:
+                check_result_name(arguments.out, video)
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display)
                 _show(result, arguments.out, named=len(videos) > 1)

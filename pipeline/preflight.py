@@ -49,13 +49,13 @@ def result_names(video: Path) -> tuple[str, str]:
     return json_name, csv_name
 
 
-def check_output(folder: Path, videos: Sequence[Path]) -> None:
-    """Make the result folder, and find out now whether the results can be written to it.
+def check_output(folder: Path) -> None:
+    """Make the result folder, and find out now whether it can be written to.
 
     Raises
     ------
     UsageError
-        If the folder's name holds a NUL character, or a result's name is too long for it.
+        If the folder's name holds a NUL character, or something else is there.
     ResultError
         If it cannot be made or written to.
     """
@@ -63,21 +63,32 @@ def check_output(folder: Path, videos: Sequence[Path]) -> None:
         raise UsageError(f"--out {str(folder)!r} holds a NUL character, which no path may.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UsageError(f"--out {folder} is a file: choose a folder.") from error
     except OSError as error:
         raise ResultError(
             f"the result folder {folder} cannot be made ({error.strerror}): choose another --out."
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ResultError(f"the result folder {folder} cannot be written to: choose another --out.")
+
+
+def check_result_name(folder: Path, video: Path) -> None:
+    """Find out before the work on a video whether its results can have their names.
+
+    Raises
+    ------
+    UsageError
+        If a result's name would be too long for the folder.
+    """
     limit = _longest_name(folder)
-    for video in videos:
-        name = max(result_names(video), key=len)
-        n_bytes = len(os.fsencode(name))
-        if n_bytes > limit:
-            raise UsageError(
-                f"the result of {video.name[:40]}... would have a name of {n_bytes} bytes, and "
-                f"{folder} takes {limit}: rename the video."
-            )
+    name = max(result_names(video), key=len)
+    n_bytes = len(os.fsencode(name))
+    if n_bytes > limit:
+        raise UsageError(
+            f"the result of {video.name[:40]}... would have a name of {n_bytes} bytes, and "
+            f"{folder} takes {limit}: rename the video."
+        )
 
 
 def _longest_name(folder: Path) -> int:

@@ -37,9 +37,12 @@ class SegmentationSettings(BaseModel):
         description="A shorter part of a sentence is joined to the rest of it across a pause; "
         "a whole sentence however short ('Yes.') stays on its own.",
     )
-    split_sentences: bool = Field(default=True, description="Cut where a sentence ends.")
+    split_sentences: bool = Field(
+        default=True, strict=True, description="Cut where a sentence ends."
+    )
     keep_segments: bool = Field(
         default=False,
+        strict=True,
         description="Keep the transcript's own segments as utterances, whatever their length.",
     )
     # With PocketSphinx, 0.3 lifts the share of right words from 0.65 to 0.87 on acted speech, from

@@ -157,9 +157,12 @@ class RemoteStorage:
         return f"{self._root}/{name}"
 
     def prepare(self) -> None:
-        """Make the folder, where the store has such a thing."""
+        """Make the folder, where the store has such a thing, and try to write to it."""
+        path = self._path(temporary_name())
         with _os_errors():
             self._fs.makedirs(self._root, exist_ok=True)
+            self._fs.pipe_file(path, b"")
+            self._fs.rm_file(path)
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[Readable]:
@@ -240,5 +243,7 @@ def _os_errors() -> Iterator[None]:
         yield
     except OSError:
         raise
+    except NotImplementedError as error:
+        raise OSError("this kind of store can only be read") from error
     except Exception as error:
         raise OSError(f"{type(error).__name__}: {error}") from error

@@ -190,6 +190,21 @@ def test_a_name_too_long_for_its_result_is_found_out_first(run, tmp_path):
     assert_one_sentence(err, "rename the video", "256 bytes")
 
 
+def test_one_name_too_long_does_not_stop_the_others(run, clip, tmp_path):
+    long = tmp_path / ("x" * 250 + ".mp4")
+    code, _, err = run(long, clip)
+    assert code == 2
+    assert "rename the video" in err
+    assert (tmp_path / "results" / f"{clip.stem}.affect.json").exists()
+
+
+def test_a_file_where_the_results_should_go_is_bad_use(run, clip, tmp_path):
+    (tmp_path / "taken").write_text("")
+    code, _, err = run(clip, "--out", tmp_path / "taken")
+    assert code == 2
+    assert_one_sentence(err, "is a file", "choose a folder")
+
+
 def test_a_video_named_twice_is_run_once(run, tmp_path):
     bad = tmp_path / "bad.mp4"
     bad.write_text("not a video")
