@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,6 @@ import numpy.typing as npt
 from affect_pipe.fusion.batch import Dialogue
 from affect_pipe.fusion.config import EMOTIONS, TaskName
 from affect_pipe.fusion.datasets.corpus import (
-    MAX_INTENSITY,
     Corpus,
     Encoder,
     FeatureColumns,
@@ -32,9 +31,11 @@ from affect_pipe.fusion.datasets.corpus import (
     make_corpus,
     presence,
     sentiment_targets,
+    with_sentiment_classes,
 )
 from affect_pipe.fusion.datasets.csd import ComputationalSequence, Entry, open_csd
 from affect_pipe.fusion.datasets.files import CorpusError, Split
+from affect_pipe.fusion.encoding import MAX_INTENSITY
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.records import MODALITIES, FloatArray, Modality
 
@@ -79,6 +80,7 @@ def read_cmu(
     folds: Mapping[str, Split],
     words: Path | None = None,
     encode: Encoder | None = None,
+    classes: int = 3,
 ) -> Corpus:
     """Read a corpus from its ``.csd`` files, one video at a time.
 
@@ -95,6 +97,8 @@ def read_cmu(
     words, encode : Path and callable, optional
         Time-stamped words and an encoder that turns an utterance's words into the text vector,
         in place of ``features["text"]``.
+    classes : {2, 3, 5, 7}
+        Of sentiment.
 
     Raises
     ------
@@ -111,7 +115,15 @@ def read_cmu(
         }
         spoken = stack.enter_context(open_csd(words)) if words else None
         labelled = stack.enter_context(open_csd(labels))
-        return _read(corpus, labelled, opened, folds, spoken, encode)
+        made = _read(corpus, labelled, opened, folds, spoken, encode)
+    if classes == 3:
+        return made
+    return replace(
+        made,
+        dialogues={
+            split: with_sentiment_classes(part, classes) for split, part in made.dialogues.items()
+        },
+    )
 
 
 def _read(

@@ -13,6 +13,7 @@ from affect_pipe.fusion.batch import Dialogue
 from affect_pipe.fusion.config import TaskName
 from affect_pipe.fusion.datasets.files import CorpusError, Split
 from affect_pipe.fusion.datasets.leaks import warn_of_columns
+from affect_pipe.fusion.encoding import MAX_INTENSITY, sentiment_classes
 from affect_pipe.pipeline.records import MODALITIES, FloatArray, Modality
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -27,9 +28,7 @@ SPLIT_NAMES: dict[str, Split] = {
     "validation": "dev",
     "test": "test",
 }
-# The annotators' scales: sentiment [-3, 3], emotion [0, 3].
-MAX_INTENSITY = 3.0
-# Sixths of the scale survive this rounding; a third times three in float32 does not stay exact.
+# Sixths of a point, the finest step of annotators' means, stay apart.
 _DECIMALS = 4
 
 Encoder = Callable[[Sequence[str]], FloatArray]
@@ -148,18 +147,20 @@ def make_corpus(
     return Corpus(described, kept)
 
 
-def sentiment_targets(intensity: npt.ArrayLike) -> dict[TaskName, FloatArray]:
-    """Targets of sentiment, three classes by the sign.
+def sentiment_targets(intensity: npt.ArrayLike, classes: int = 3) -> dict[TaskName, FloatArray]:
+    """Targets of sentiment.
 
     Parameters
     ----------
     intensity : float [U]
         In [-3, 3]; NaN where unknown.
+    classes : {2, 3, 5, 7}
+        See `affect_pipe.fusion.encoding.sentiment_classes`.
     """
     values = np.asarray(intensity, dtype=np.float64)
     return {
         "sentiment_intensity": (values / MAX_INTENSITY).astype(np.float32)[:, None],
-        "sentiment_class": (np.sign(values) + 1).astype(np.float32)[:, None],
+        "sentiment_class": sentiment_classes(values, classes)[:, None],
     }
 
 
@@ -182,35 +183,22 @@ def emotion_targets(intensity: npt.ArrayLike) -> dict[TaskName, FloatArray]:
     }
 
 
-def with_sentiment_classes(
-    dialogues: Sequence[Dialogue], encode: Callable[[npt.NDArray[np.float64]], npt.ArrayLike]
-) -> tuple[Dialogue, ...]:
-    """Make ``sentiment_class`` anew from the intensities, for two, five or seven classes.
+def with_sentiment_classes(dialogues: Sequence[Dialogue], classes: int) -> tuple[Dialogue, ...]:
+    """Make ``sentiment_class`` anew from the target ``sentiment_intensity`` of each dialogue.
 
     Parameters
     ----------
     dialogues : sequence of Dialogue
-        With the target ``sentiment_intensity``.
-    encode : callable (float64 [U, 1] in [-3, 3]) -> [U, 1] class indices
+    classes : {2, 3, 5, 7}
     """
-    return tuple(
-        replace(
-            dialogue,
-            targets={
-                **dialogue.targets,
-                "sentiment_class": np.asarray(
-                    encode(_on_scale(dialogue.targets["sentiment_intensity"])), dtype=np.float32
-                ),
-            },
-        )
-        for dialogue in dialogues
-    )
-
-
-def _on_scale(target: FloatArray) -> npt.NDArray[np.float64]:
-    values = np.round(target.astype(np.float64) * MAX_INTENSITY, _DECIMALS)
-    clipped: npt.NDArray[np.float64] = np.clip(values, -MAX_INTENSITY, MAX_INTENSITY)
-    return clipped
+    recoded = []
+    for dialogue in dialogues:
+        values = dialogue.targets["sentiment_intensity"].astype(np.float64) * MAX_INTENSITY
+        # An annotators' mean of 1.5 comes back from float32 as less, and would be rounded down.
+        exact = np.clip(np.round(values, _DECIMALS), -MAX_INTENSITY, MAX_INTENSITY)
+        targets = {**dialogue.targets, "sentiment_class": sentiment_classes(exact, classes)}
+        recoded.append(replace(dialogue, targets=targets))
+    return tuple(recoded)
 
 
 def presence(

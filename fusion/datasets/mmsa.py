@@ -22,7 +22,6 @@ from affect_pipe.fusion.config import SENTIMENTS, TaskName
 from affect_pipe.fusion.datasets.array_pickle import load_arrays
 from affect_pipe.fusion.datasets.cmu import mean_row
 from affect_pipe.fusion.datasets.corpus import (
-    MAX_INTENSITY,
     SPLIT_NAMES,
     Corpus,
     Encoder,
@@ -34,6 +33,7 @@ from affect_pipe.fusion.datasets.corpus import (
     sentiment_targets,
 )
 from affect_pipe.fusion.datasets.files import CorpusError, Split, malformed
+from affect_pipe.fusion.encoding import MAX_INTENSITY
 from affect_pipe.pipeline.records import FloatArray, Modality
 
 NAME = "MMSA"
@@ -49,7 +49,10 @@ _ID = re.compile(r"(.+)\$_\$(.+)", re.DOTALL)
 
 
 def read_mmsa(
-    path: Path, encode: Encoder | None = None, sentiment_scale: float = MAX_INTENSITY
+    path: Path,
+    encode: Encoder | None = None,
+    sentiment_scale: float = MAX_INTENSITY,
+    classes: int = 3,
 ) -> Corpus:
     """Read a feature file: one dialogue a video, its clips in order.
 
@@ -63,6 +66,8 @@ def read_mmsa(
         Makes the text vectors from ``raw_text``, in place of ``text``.
     sentiment_scale : float
         Labels run from its negative to it: 3 in CMU-MOSI and CMU-MOSEI, 1 in CH-SIMS.
+    classes : {2, 3, 5, 7}
+        Of sentiment, where the labels are intensities; those that are classes are three.
 
     Raises
     ------
@@ -79,7 +84,9 @@ def read_mmsa(
             if name not in SPLIT_NAMES or not isinstance(part, dict):
                 raise ValueError(f"{str(name)[:40]!r} is none of train, valid and test")
             try:
-                videos[SPLIT_NAMES[name]] = _dialogues(part, encode, sentiment_scale, path.stem)
+                videos[SPLIT_NAMES[name]] = _dialogues(
+                    part, encode, (sentiment_scale, classes), path.stem
+                )
             except (ValueError, KeyError) as error:
                 raise ValueError(f"its {name}: {error}") from error
     if "text" not in content["train"] and "text_bert" in content["train"] and encode is None:
@@ -121,10 +128,10 @@ def _renamed(dialogue: Dialogue, split: Split) -> Dialogue:
 
 
 def _dialogues(
-    part: Mapping[str, Any], encode: Encoder | None, scale: float, corpus: str
+    part: Mapping[str, Any], encode: Encoder | None, scheme: tuple[float, int], corpus: str
 ) -> list[Dialogue]:
     ids = [_split_id(name) for name in _texts(part, "id")]
-    targets = _targets(part, len(ids), scale)
+    targets = _targets(part, len(ids), *scheme)
     features: dict[Modality, FloatArray] = {}
     rows: dict[Modality, npt.NDArray[np.bool_]] = {}
     for modality, key in _KEYS.items():
@@ -190,7 +197,9 @@ def _numbers(part: Mapping[str, Any], key: str, n: int) -> npt.NDArray[np.float6
     return values.reshape(n, -1)[:, 0].astype(np.float64)
 
 
-def _targets(part: Mapping[str, Any], n: int, scale: float) -> dict[TaskName, FloatArray]:
+def _targets(
+    part: Mapping[str, Any], n: int, scale: float, classes: int
+) -> dict[TaskName, FloatArray]:
     if "regression_labels" in part:
         values = _numbers(part, "regression_labels", n)
         # Averages of annotators may miss the ends of the scale by rounding.
@@ -199,7 +208,7 @@ def _targets(part: Mapping[str, Any], n: int, scale: float) -> dict[TaskName, Fl
                 f"the label {values[np.abs(values) > scale][0]:g} is outside the scale of "
                 f"-{scale:g} to {scale:g}"
             )
-        return sentiment_targets(np.clip(values / scale, -1, 1) * MAX_INTENSITY)
+        return sentiment_targets(np.clip(values / scale, -1, 1) * MAX_INTENSITY, classes)
     if "classification_labels" in part:
         values = _numbers(part, "classification_labels", n)
         if not np.isin(values[~np.isnan(values)], range(len(SENTIMENTS))).all():
