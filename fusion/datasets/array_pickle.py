@@ -29,10 +29,8 @@ MAX_DIMENSIONS = 8
 MAX_OPCODES = 50_000_000
 _KINDS = "biufSU"
 _PLAIN = (str, bytes, int, float, bool, type(None))
-# Opcodes that no numpy array and no container needs, each another way to run or fetch something.
-_REFUSED = re.compile(
-    "(BIN)?PERSID|INST|OBJ|NEWOBJ(_EX)?|EXT[124]|NEXT_BUFFER|READONLY_BUFFER",
-)
+# Opcodes that fetch something without naming it; all that name go through `find_class`.
+_REFUSED = re.compile("(BIN)?PERSID|EXT[124]|NEXT_BUFFER|READONLY_BUFFER")
 _CONTAINERS: dict[str, type] = {
     "set": set,
     "frozenset": frozenset,

@@ -133,8 +133,8 @@ def make_corpus(
     )
     of_columns = [
         warning
-        for modality, columns in modalities.items()
-        if (warning := warn_of_columns(f"{columns.name} ({modality})", columns.columns))
+        for columns in modalities.values()
+        if (warning := warn_of_columns(columns.name, columns.columns))
     ]
     described = CorpusDescription(
         name=name,
