@@ -12,7 +12,7 @@ import numpy.typing as npt
 from affect_pipe.fusion.batch import Dialogue
 from affect_pipe.fusion.config import TaskName
 from affect_pipe.fusion.datasets.files import CorpusError, Split
-from affect_pipe.fusion.datasets.leaks import warn_of_columns
+from affect_pipe.fusion.datasets.leaks import leak_warnings, warn_of_columns
 from affect_pipe.fusion.encoding import MAX_INTENSITY, sentiment_classes
 from affect_pipe.pipeline.records import MODALITIES, FloatArray, Modality
 
@@ -145,6 +145,22 @@ def make_corpus(
         warnings=(*warnings, *of_columns),
     )
     return Corpus(described, kept)
+
+
+def check_features(corpus: Corpus) -> tuple[str, ...]:
+    """Warn of features that know the label: by their names, or learnt from the train split.
+
+    The other split is dev, or test where there is no dev; see
+    `affect_pipe.fusion.datasets.leaks`. Takes a classifier a modality, some seconds in all.
+    """
+    named = [
+        warning
+        for columns in corpus.description.modalities.values()
+        if (warning := warn_of_columns(columns.name, columns.columns))
+    ]
+    train = corpus.dialogues.get("train", ())
+    other = corpus.dialogues.get("dev") or corpus.dialogues.get("test", ())
+    return (*named, *leak_warnings(train, other))
 
 
 def sentiment_targets(intensity: npt.ArrayLike, classes: int = 3) -> dict[TaskName, FloatArray]:

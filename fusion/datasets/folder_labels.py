@@ -25,7 +25,8 @@ from affect_pipe.fusion.datasets.label_rows import (
 from affect_pipe.fusion.datasets.splits import SplitItem
 from affect_pipe.fusion.encoding import MAX_INTENSITY
 from affect_pipe.pipeline.errors import UsageError
-from affect_pipe.pipeline.records import FeatureBlock, Utterance
+from affect_pipe.pipeline.records import FeatureBlock, Utterance, Word
+from affect_pipe.pipeline.sentences import join_words
 
 # In this order where one name has several: a video tells more than its sound track.
 MEDIA_SUFFIXES = (
@@ -200,7 +201,7 @@ def read_labels(
 
 
 def utterances_of(
-    video: LabelledVideo, part: MediaPart, duration_s: float
+    video: LabelledVideo, part: MediaPart, duration_s: float, words: Sequence[Word] = ()
 ) -> tuple[Utterance, ...]:
     """Make the utterances that the pipeline is to describe in one media file.
 
@@ -210,12 +211,14 @@ def utterances_of(
         One of the video's own parts.
     duration_s : float
         Of the media; labels that end a little later are cut to it.
+    words : sequence of Word, optional
+        A recogniser's, for the segments whose text the label file does not give: each gets those
+        with their middle inside it.
 
     Returns
     -------
     tuple of Utterance
-        Numbered from 0, in the order of ``part.segments``. Without words: the text of the label
-        file, or nothing where it has none.
+        Numbered from 0, in the order of ``part.segments``.
 
     Raises
     ------
@@ -233,14 +236,17 @@ def utterances_of(
                 f"line {row.line} labels {start_s:g} to {end_s:g} s of {part.path}, which ends at "
                 f"{duration_s:g} s: correct the times."
             )
+        heard = () if row.text else tuple(w for w in words if start_s <= _middle(w) < end_s)
+        text = row.text or join_words([word.text for word in heard])
         made.append(
             Utterance(
                 index=index,
                 start_s=start_s,
                 end_s=min(end_s, duration_s),
-                text=row.text or "",
+                text=text,
+                words=heard,
                 speaker=row.speaker,
-                text_reason=None if row.text else "the label file has no text",
+                text_reason=None if text else "no text in the label file and no words recognised",
             )
         )
     return tuple(made)
@@ -283,6 +289,10 @@ def join_blocks(video: LabelledVideo, blocks: Mapping[Path, FeatureBlock]) -> Fe
             for name in sorted(measures)
         },
     )
+
+
+def _middle(word: Word) -> float:
+    return (word.start_s + word.end_s) / 2
 
 
 class _Finder:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from affect_pipe.fusion.datasets import mosi
+from affect_pipe.fusion.datasets.corpus import check_features
 from affect_pipe.fusion.datasets.files import CorpusError
-from affect_pipe.fusion.datasets.leaks import leak_warnings, probe_splits
+from affect_pipe.fusion.datasets.leaks import probe_splits
 from affect_pipe.fusion.datasets.mosi_features import halvings, read_clean, read_features
 
 
@@ -102,5 +103,5 @@ def test_the_leak_check_fires_where_features_were_learnt_from_labels(data_dir):
     assert probes["text"].inside == pytest.approx(0.98, abs=0.01)
     assert probes["text"].outside == pytest.approx(0.75, abs=0.02)
     assert {m for m, p in probes.items() if p.leaks} == {"text", "visual"}
-    sentences = leak_warnings(train, test)
+    sentences = check_features(corpus)
     assert [s.split(" ", 1)[0] for s in sentences] == ["text", "visual"]
