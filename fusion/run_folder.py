@@ -147,9 +147,10 @@ class RunFolder:
         model: FusionModel,
         normaliser: Normaliser,
         card: str,
+        pictures: Mapping[str, bytes] | None = None,
     ) -> Path:
         """Write the checkpoint of the trained model; ``affect-pipe run --model`` reads it."""
-        checkpoints.save(self.checkpoint_path, config, model, normaliser, card)
+        checkpoints.save(self.checkpoint_path, config, model, normaliser, card, pictures)
         return self.checkpoint_path
 
     def _write_json(self, name: str, value: Mapping[str, Any]) -> None:

@@ -25,8 +25,7 @@ from affect_pipe.fusion.datasets.label_rows import (
 from affect_pipe.fusion.datasets.splits import SplitItem
 from affect_pipe.fusion.encoding import MAX_INTENSITY
 from affect_pipe.pipeline.errors import UsageError
-from affect_pipe.pipeline.records import FeatureBlock, Utterance, Word
-from affect_pipe.pipeline.sentences import join_words
+from affect_pipe.pipeline.records import FeatureBlock, Utterance
 
 # In this order where one name has several: a video tells more than its sound track.
 MEDIA_SUFFIXES = (
@@ -201,7 +200,7 @@ def read_labels(
 
 
 def utterances_of(
-    video: LabelledVideo, part: MediaPart, duration_s: float, words: Sequence[Word] = ()
+    video: LabelledVideo, part: MediaPart, duration_s: float
 ) -> tuple[Utterance, ...]:
     """Make the utterances that the pipeline is to describe in one media file.
 
@@ -211,14 +210,12 @@ def utterances_of(
         One of the video's own parts.
     duration_s : float
         Of the media; labels that end a little later are cut to it.
-    words : sequence of Word, optional
-        A recogniser's, for the segments whose text the label file does not give: each gets those
-        with their middle inside it.
 
     Returns
     -------
     tuple of Utterance
-        Numbered from 0, in the order of ``part.segments``.
+        Numbered from 0, in the order of ``part.segments``. Text is the label file's, or empty:
+        `affect_pipe.pipeline.given_times.fill_words` adds what a recogniser heard.
 
     Raises
     ------
@@ -236,17 +233,14 @@ def utterances_of(
                 f"line {row.line} labels {start_s:g} to {end_s:g} s of {part.path}, which ends at "
                 f"{duration_s:g} s: correct the times."
             )
-        heard = () if row.text else tuple(w for w in words if start_s <= _middle(w) < end_s)
-        text = row.text or join_words([word.text for word in heard])
         made.append(
             Utterance(
                 index=index,
                 start_s=start_s,
                 end_s=min(end_s, duration_s),
-                text=text,
-                words=heard,
+                text=row.text or "",
                 speaker=row.speaker,
-                text_reason=None if text else "no text in the label file and no words recognised",
+                text_reason=None if row.text else "no text in the label file",
             )
         )
     return tuple(made)
@@ -289,10 +283,6 @@ def join_blocks(video: LabelledVideo, blocks: Mapping[Path, FeatureBlock]) -> Fe
             for name in sorted(measures)
         },
     )
-
-
-def _middle(word: Word) -> float:
-    return (word.start_s + word.end_s) / 2
 
 
 class _Finder:

@@ -130,6 +130,7 @@ def build(
     UsageError
         If there are too few videos to split, or nothing labelled to train on.
     """
+    from affect_pipe.fusion.calibration import calibrate_model, card_section, settings_of
     from affect_pipe.fusion.models.fusion import FusionModel
     from affect_pipe.fusion.run_folder import RunFolder
     from affect_pipe.fusion.training import seeded, train
@@ -169,6 +170,8 @@ def build(
         listen=listen,
     )
     model = model.cpu()
+    # Probabilities first: thresholds are on calibrated ones.
+    calibration, pictures = card_section(calibrate_model(model, parts["dev"], normaliser))
     thresholds = _thresholds(model, parts["dev"], normaliser)
     scores = _scores(model, parts, normaliser, thresholds)
     config = checkpoints.CheckpointConfig(
@@ -176,7 +179,7 @@ def build(
         name=name,
         backbone=settings.backbone,
         backbone_settings=settings.backbone_settings,
-        tasks=tasks,
+        tasks=settings_of(model),
         features=tuple(checkpoints.FeatureSpecSettings.of(spec) for spec in specs),
         normalisation=dict(normaliser.settings),
         thresholds=thresholds,
@@ -189,7 +192,8 @@ def build(
     report = OwnVideosReport(
         run.checkpoint_path, scores, _videos(parts), outcome.best_epoch, tuple(warnings)
     )
-    run.save_checkpoint(config, model, normaliser, card(config, report.as_text(), warnings))
+    text = card(config, report.as_text(), warnings, calibration)
+    run.save_checkpoint(config, model, normaliser, text, pictures)
     written = {
         "scores": _finite(scores),
         "splits": report.splits,

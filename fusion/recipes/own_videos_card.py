@@ -29,6 +29,7 @@ and predicts {tasks}.
 used for nothing else. Nobody is in two splits by the measure the training was given (speaker or
 video).
 
+{calibration}
 ## Warnings
 
 {warnings}
@@ -41,8 +42,8 @@ people.
 """
 
 
-def card(config: CheckpointConfig, measured: str, warnings: Sequence[str]) -> str:
-    """Write the card from what is known of the training."""
+def card(config: CheckpointConfig, measured: str, warnings: Sequence[str], calibration: str) -> str:
+    """Write the card from what is known of the training; ``calibration`` is a section of it."""
     return _CARD.format(
         name=config.name,
         backbone=config.backbone,
@@ -52,5 +53,6 @@ def card(config: CheckpointConfig, measured: str, warnings: Sequence[str]) -> st
         ),
         tasks=", ".join(task.name.replace("_", " ") for task in config.tasks),
         measured=measured,
+        calibration=calibration,
         warnings="\n".join(f"- {warning}" for warning in warnings) or "None.",
     )

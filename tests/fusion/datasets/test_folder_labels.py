@@ -15,7 +15,7 @@ from affect_pipe.fusion.datasets.labelled_dialogues import build_dialogues, rati
 from affect_pipe.fusion.datasets.splits import assign_splits
 from affect_pipe.fusion.encoding import level_edges
 from affect_pipe.pipeline.errors import UsageError
-from affect_pipe.pipeline.records import FeatureBlock, FeatureSpec, Word
+from affect_pipe.pipeline.records import FeatureBlock, FeatureSpec
 
 MELD_HEADER = (
     "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,"
@@ -92,12 +92,7 @@ def test_own_rows_become_utterances(own):
     other = own.videos[0]
     (silent,) = utterances_of(other, other.media[0], 10.0)
     assert silent.text == ""
-    assert silent.text_reason == "no text in the label file and no words recognised"
-    words = [Word("Hello", 0.1, 0.5), Word("there.", 1.8, 2.1), Word("Not", 1.9, 2.3)]
-    (heard,) = utterances_of(other, other.media[0], 10.0, words)
-    assert (heard.text, heard.text_reason) == ("Hello there.", None)
-    assert heard.words == tuple(words[:2])
-    assert utterances_of(talk, part, 6.0, words)[0].text == "earlier", "labels know better"
+    assert silent.text_reason == "no text in the label file"
     with pytest.raises(UsageError, match=r"line 2 labels 4\.5 to 6 s"):
         utterances_of(talk, part, duration_s=4.2)
 
