@@ -25,10 +25,14 @@ class Representation:
     attention : mapping of name to float [B, U, U]
         For example ``"text-visual/N1"``: row i says which utterances i attended to. Empty for
         backbones without attention.
+    auxiliary_loss : float [], optional
+        A loss of the backbone's own, such as a reconstruction, added to the tasks' in training.
+        It counts present rows only. None in evaluation mode and for backbones without one.
     """
 
     values: Tensor
     attention: Mapping[str, Tensor] = field(default_factory=dict)
+    auxiliary_loss: Tensor | None = None
 
 
 class Backbone(Protocol):

@@ -16,12 +16,20 @@ from affect_pipe.fusion.tasks import Task, build_task
 from affect_pipe.pipeline.records import Modality
 
 
+# Its place among the losses of the tasks.
+AUXILIARY = "auxiliary"
+
+
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """What a model says of a batch: logits ``[B, U, width]`` by task, attention by pair."""
+    """What a model says of a batch: logits ``[B, U, width]`` by task, attention by pair.
+
+    ``auxiliary_loss`` is the backbone's own, in training and where it has one.
+    """
 
     logits: Mapping[TaskName, Tensor]
     attention: Mapping[str, Tensor]
+    auxiliary_loss: Tensor | None = None
 
 
 class Head(nn.Module):
@@ -88,22 +96,30 @@ class FusionModel(nn.Module):
         logits = {
             cast(TaskName, name): head(representation.values) for name, head in self.heads.items()
         }
-        return Outputs(logits, representation.attention)
+        return Outputs(logits, representation.attention, representation.auxiliary_loss)
 
-    def losses(self, batch: Batch, outputs: Outputs) -> dict[TaskName, Tensor]:
-        """Unweighted loss of each task that has a known label in the batch."""
+    def losses(self, batch: Batch, outputs: Outputs) -> dict[str, Tensor]:
+        """Unweighted loss of each task that has a known label in the batch.
+
+        In training, where the backbone has a loss of its own, that stands under `AUXILIARY`.
+        """
         here = batch.utterance_mask
-        found: dict[TaskName, Tensor] = {}
+        found: dict[str, Tensor] = {}
         for name, task in self.tasks.items():
             mask = batch.target_masks[name][here]
             if bool(mask.any()):
                 logits, target = outputs.logits[name][here], batch.targets[name][here]
                 found[name] = task.loss(logits, target, mask, batch.task_weights[name][here])
+        if self.training and outputs.auxiliary_loss is not None:
+            found[AUXILIARY] = outputs.auxiliary_loss
         return found
 
-    def total_loss(self, losses: Mapping[TaskName, Tensor]) -> Tensor:
-        """Sum of the tasks' losses by their weights."""
+    def total_loss(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """Sum of the tasks' losses by their weights, and of the backbone's own."""
         total = torch.zeros((), device=self.device)
         for name, loss in losses.items():
-            total = total + self.tasks[name].settings.weight * loss
+            if name == AUXILIARY:
+                total = total + loss
+            else:
+                total = total + self.tasks[cast(TaskName, name)].settings.weight * loss
         return total
