@@ -8,6 +8,7 @@ everything is concatenated with the modalities themselves. Equations in `cim_att
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from affect_pipe.fusion.config import CimSettings
 from affect_pipe.fusion.models.backbone import Representation
 from affect_pipe.fusion.models.layers import MaskedBiGRU, SequenceDropout, masked_softmax
+from affect_pipe.fusion.models.recurrence import run_bidirectional
 from affect_pipe.pipeline.records import MODALITIES, Modality
 
 # In the order of the papers' Algorithm 1.
@@ -67,9 +69,8 @@ class ModalityEncoder(nn.Module):
         self.dense = nn.Linear(self.gru.width, settings.dense_width)
         self.dropout = nn.Dropout(settings.dropout)
 
-    def forward(self, values: Tensor, present: Tensor) -> Tensor:
-        """Encode ``values [B, U, d]`` where ``present [B, U]``."""
-        states = self.gru(self.input_dropout(values), present)
+    def forward(self, states: Tensor, present: Tensor) -> Tensor:
+        """Turn the GRU's ``states [B, U, 2 * gru_width]`` into the modality's ``H``."""
         encoded: Tensor = self.dropout(torch.relu(self.dense(states)))
         return encoded * present[..., None]
 
@@ -128,10 +129,7 @@ class Cim(nn.Module):
             modality: features[modality].masked_fill(~present[modality][..., None], 0.0)
             for modality in self.modalities
         }
-        encoded = {
-            modality: self.encoders[modality](inputs[modality], present[modality])
-            for modality in self.modalities
-        }
+        encoded = self._encode(inputs, present)
         parts, attention = self._attend(encoded, present)
         parts += [encoded[modality] for modality in RESIDUAL_ORDER if modality in encoded]
         for modality, skip in self.skips.items():
@@ -140,6 +138,20 @@ class Cim(nn.Module):
         if self.settings.presence_flags:
             parts.append(torch.stack(list(present.values()), dim=-1).to(parts[0].dtype))
         return Representation(torch.cat(parts, dim=-1), attention)
+
+    def _encode(
+        self, inputs: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> dict[Modality, Tensor]:
+        encoders = {m: cast(ModalityEncoder, self.encoders[m]) for m in self.modalities}
+        states = run_bidirectional(
+            [encoder.gru.gru for encoder in encoders.values()],
+            [encoder.input_dropout(inputs[m]) for m, encoder in encoders.items()],
+            [present[m] for m in encoders],
+        )
+        return {
+            m: encoder(own, present[m])
+            for (m, encoder), own in zip(encoders.items(), states, strict=True)
+        }
 
     def _attend(
         self, encoded: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from affect_pipe.fusion.models.recurrence import run_bidirectional
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
@@ -60,19 +61,4 @@ class MaskedBiGRU(nn.Module):
 
         Rows of absent elements are zero.
         """
-        out = values.new_zeros(*values.shape[:2], self.width)
-        counts = present.sum(dim=1)
-        rows = counts > 0
-        if not bool(rows.any()):
-            return out
-        lengths = counts[rows]
-        front = torch.arange(int(lengths.max()), device=values.device) < lengths[:, None]
-        gathered = values.new_zeros(*front.shape, values.shape[2])
-        # Boolean selection and assignment walk in the same order: sequence, then position.
-        gathered[front] = values[present]
-        packed = pack_padded_sequence(
-            gathered, lengths.cpu(), batch_first=True, enforce_sorted=False
-        )
-        states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True)
-        out[present] = states[front]
-        return out
+        return run_bidirectional([self.gru], [values], [present])[0]
