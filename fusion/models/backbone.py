@@ -58,7 +58,17 @@ class Backbone(Protocol):
         """
 
 
-BACKBONES: dict[str, str] = {"cim": "affect_pipe.fusion.models.cim:Cim"}
+BACKBONES: dict[str, str] = {
+    "cim": "affect_pipe.fusion.models.cim:Cim",
+    "cia": "affect_pipe.fusion.models.cia:Cia",
+    "muse-transformer": "affect_pipe.fusion.models.muse:MuseWay1",
+    "muse-attention-bilstm": "affect_pipe.fusion.models.muse:MuseWay2",
+    "muse-transformer-bilstm": "affect_pipe.fusion.models.muse:MuseWay3",
+    "muse-efficientnet-bilstm": "affect_pipe.fusion.models.muse:MuseWay4",
+    "muse-attention-efficientnet-bilstm": "affect_pipe.fusion.models.muse:MuseWay5",
+    "muse-transformer-efficientnet-bilstm": "affect_pipe.fusion.models.muse:MuseWay6",
+    "muse-multitask": "affect_pipe.fusion.models.muse:MuseMultitask",
+}
 
 
 def build_backbone(

@@ -15,7 +15,6 @@ from affect_pipe.fusion.models.backbone import Backbone, build_backbone
 from affect_pipe.fusion.tasks import Task, build_task
 from affect_pipe.pipeline.records import Modality
 
-
 # Its place among the losses of the tasks.
 AUXILIARY = "auxiliary"
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
@@ -62,8 +61,7 @@ class _JointGru(torch.autograd.Function):
     """
 
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
-    def forward(ctx: Any, counts: list[int], *given: Tensor) -> Tensor:
+    def forward(ctx: Any, counts: list[int], *given: Tensor) -> Any:
         """Return the states ``[G, N, h]``.
 
         ``given`` has five tensors a group: ``x [N, d]`` in the order of a `_Layout`, and torch's
@@ -94,9 +92,7 @@ class _JointGru(torch.autograd.Function):
         return states
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    @torch.amp.custom_bwd(device_type="cpu")
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> Any:
         """Walk back through the steps, then take the gradients of all weights at once."""
         *given, gates, states, products = ctx.saved_tensors
         rows, w_ih, w_hh = (given[index::5] for index in range(3))
@@ -152,13 +148,16 @@ def _joint(
     given: list[Tensor] = []
     for layer, values, places in zip(layers, rows, layout.places, strict=True):
         for suffix, place in zip(("", "_reverse"), places, strict=True):
+            values = values.to(next(layer.parameters()).dtype)
             # Elements that only other layers have stay zero here, after the sequence's end.
             given.append(values.new_zeros(layout.n, values.shape[1]).index_copy(0, place, values))
             given += [
                 getattr(layer, f"{name}_l0{suffix}")
                 for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             ]
-    states = _JointGru.apply(layout.counts, *given)  # type: ignore[no-untyped-call]
+    # Autocast would hand the steps operands of two types.
+    with torch.autocast(rows[0].device.type, enabled=False):
+        states = _JointGru.apply(layout.counts, *given)  # type: ignore[no-untyped-call]
     return [
         torch.cat([states[2 * i].index_select(0, a), states[2 * i + 1].index_select(0, b)], dim=1)
         for i, (a, b) in enumerate(layout.places)
@@ -218,3 +217,22 @@ def run_bidirectional(
     for index, state in zip(chosen, states, strict=True):
         found[index][present[index]] = state.to(found[index].dtype)
     return found
+
+
+class MaskedBiLSTM(nn.Module):
+    """Bidirectional LSTM over the present elements of each sequence; absent ones are skipped."""
+
+    def __init__(self, input_width: int, hidden_width: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(input_width, hidden_width, batch_first=True, bidirectional=True)
+        self.width = 2 * hidden_width
+
+    def forward(self, values: Tensor, present: Tensor) -> Tensor:
+        """Run over ``values [B, U, d]`` where ``present [B, U]``; returns ``[B, U, 2 * hidden]``.
+
+        Rows of absent elements are zero.
+        """
+        out = values.new_zeros(*values.shape[:2], self.width)
+        if bool(present.any()):
+            out[present] = _packed(self.lstm, values[present], present)
+        return out

@@ -22,12 +22,27 @@ SUBSETS = [
     ("text", "visual"),
     ("text", "acoustic", "visual"),
 ]
-EXTRAS = [{}, {"presence_flags": True, "skip_width": 3}]
+VARIANTS = {
+    "cia": [{"iim": False}],
+    "cim": [{"presence_flags": True, "skip_width": 3}],
+    "mlp": [{"presence_flags": True}],
+    "ef-lstm": [{"presence_flags": True, "bidirectional": True}],
+    "bc-lstm": [{"variant": "sc"}, {"variant": "h", "hierarchical": False}],
+    "mmmu-ba": [{"variant": "mu-sa"}, {"variant": "mmuu-sa"}],
+}
+CASES = [(name, extras) for name in sorted(BACKBONES) for extras in [{}, *VARIANTS.get(name, [])]]
 pytestmark = [
     pytest.mark.parametrize("modalities", SUBSETS, ids="+".join),
-    pytest.mark.parametrize("extras", EXTRAS, ids=["paper", "extras"]),
-    pytest.mark.parametrize("backbone", sorted(BACKBONES)),
+    pytest.mark.parametrize(
+        ("backbone", "extras"),
+        CASES,
+        ids=["-".join([name, *map(str, extras.values())]) for name, extras in CASES],
+    ),
 ]
+WITHOUT_ATTENTION = {
+    *("mlp", "df-dnn", "ef-lstm", "bc-lstm", "tfn", "mfn", "graph-mfn", "marn", "mv-lstm", "mfm"),
+    "muse-efficientnet-bilstm",
+}
 LENGTHS = (1, 7, 3, 5)
 
 
@@ -141,19 +156,30 @@ def test_an_absent_utterance_is_skipped_by_the_modality(setting, dialogue):
     assert not values["representation"][0, 2].any()
 
 
-def test_attention_rows_sum_to_one_or_nothing(setting):
+def test_attention_rows_sum_to_one_or_nothing(setting, backbone, extras):
     dialogues, dims, norm, model = setting
     batch = collate(dialogues, dims, norm)
     _, attention = run(model, batch)
-    assert attention
+    # Of an utterance's own modalities there is no matrix over utterances.
+    expected = backbone not in WITHOUT_ATTENTION and extras.get("variant") != "mmuu-sa"
+    assert bool(attention) == expected
     for name, weights in attention.items():
-        first, second = name.partition("/")[0].split("-")
-        own, other = (second, first) if name.endswith("/N2") else (first, second)
-        has_own = batch.modality_mask[..., MODALITIES.index(own)].numpy()
-        has_other = batch.modality_mask[..., MODALITIES.index(other)].numpy()
+        has_own, has_other = (
+            np.any([batch.modality_mask[..., MODALITIES.index(m)].numpy() for m in side], axis=0)
+            for side in sides(name)
+        )
         expected = has_own & has_other.any(axis=1, keepdims=True)
         np.testing.assert_allclose(weights.sum(axis=2), expected, atol=TOLERANCE)
         assert not weights.transpose(0, 2, 1)[~has_other].any()
+
+
+def sides(name):
+    """Modalities of the attending and of the attended side: any of them is enough."""
+    pair, _, kind = name.partition("/")
+    first, second = (side.split("+") for side in pair.split("-"))
+    if kind == "N":  # CIA attends over the pair as one
+        return first + second, first + second
+    return (second, first) if kind == "N2" else (first, second)
 
 
 def test_nothing_present_at_all_is_finite_in_both_passes(setting):
