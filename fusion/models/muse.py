@@ -25,10 +25,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal, Self, cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from affect_pipe.fusion.config import MAX_WIDTH, Settings
@@ -85,6 +85,12 @@ class MuseSettings(Settings):
     dropout: float = Field(
         default=0.1, ge=0, lt=1, description="Within the Transformer's layers and after the LSTM."
     )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.hidden_width % self.heads:
+            raise ValueError(f"{self.heads} heads do not divide a width of {self.hidden_width}")
+        return self
 
 
 class TemporalModel(nn.Module):
