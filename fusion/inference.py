@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 
 import numpy as np
@@ -44,12 +44,14 @@ def deterministic(threads: int) -> Iterator[None]:
 
 
 def batches(
-    dialogues: Sequence[Dialogue], size: int, utterances: int | None = None
+    dialogues: Sequence[Sized], size: int, utterances: int | None = None
 ) -> Iterator[list[int]]:
     """Cut the indices of dialogues into batches of similar length, shortest first.
 
     Parameters
     ----------
+    dialogues : sequence
+        Dialogues, or anything of their lengths.
     size : int
         Most dialogues a batch; ignored where ``utterances`` is given.
     utterances : int, optional
