@@ -265,7 +265,7 @@ class _Loop:
         return record
 
     def _share(self, groups: list[list[Dialogue]]) -> list[list[Dialogue]]:
-        """Return this process's batches; all have as many, the first ones serving twice if need be."""
+        """Return this process's batches; all have as many, some serving twice if need be."""
         engine = self.engine
         missing = -len(groups) % engine.world_size
         return (groups + groups[:missing])[engine.rank :: engine.world_size]
