@@ -35,8 +35,8 @@ class StackedModel:
         modalities = [tuple(plan.dims) for plan in plans]
         self.backbone = StackedCim(modalities, [cim_settings(plan) for plan in plans], device)
         columns = [self.backbone.columns(k) for k in range(len(plans))]
-        width = self.backbone.representation_width
-        self.heads = StackedHeads([p.tasks for p in plans], modalities, columns, width, device)
+        places = self.backbone.places
+        self.heads = StackedHeads([p.tasks for p in plans], modalities, columns, places, device)
         states = [_initial(plan) for plan in plans]
         gathered = {**self.backbone.gather(states), **self.heads.gather(states)}
         self.weights: dict[str, Tensor] = {}

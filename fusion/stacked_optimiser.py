@@ -73,9 +73,11 @@ class StackedAdam:
                     group["lr"] = rates[0]
 
     def zero(self) -> None:
-        """Make the gradients zero, in the memory they have."""
+        """Forget the gradients; on a GPU in the memory they have, which captured graphs add to."""
         for weight in self._weights:
-            if weight.grad is None:
+            if weight.device.type != "cuda":
+                weight.grad = None
+            elif weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
             else:
                 weight.grad.zero_()

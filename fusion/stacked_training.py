@@ -94,12 +94,14 @@ def train_stacked(
         return []
     where = choose_device(device)
     size = runs_at_once or _RUNS_AT_ONCE[where.type]
-    stacks = [plans[start : start + size] for start in range(0, len(plans), size)]
+    # Runs with the same modalities fill a stack without blanks; outcomes go back to their places.
+    order = sorted(range(len(plans)), key=lambda i: sorted(plans[i].dims))
+    stacks = [order[start : start + size] for start in range(0, len(plans), size)]
     dims: dict[Modality, int] = {}
     for plan in plans:
         dims.update(plan.dims)
     names = list(dict.fromkeys(task.name for plan in plans for task in plan.tasks))
-    outcomes: list[RunOutcome] = []
+    outcomes: dict[int, RunOutcome] = {}
     with deterministic(threads):
         training = Resident.of(dialogues, dims, normaliser, names, where)
         splits = {
@@ -108,14 +110,15 @@ def train_stacked(
         }
         pace = Pace(len(stacks) * plans[0].settings.epochs, 0, listen)
         pace.tell("started", 0)
-        for number, stack in enumerate(stacks):
+        for number, places in enumerate(stacks):
+            stack = [plans[place] for place in places]
             keeper = _Keeper(stack, score, keep)
             _train(
                 stack, training, splits, keeper, StackedModel(stack, where), graphs, pace, number
             )
-            outcomes += keeper.outcomes()
+            outcomes.update(zip(places, keeper.outcomes(), strict=True))
         pace.tell("finished", len(stacks) * plans[0].settings.epochs)
-    return outcomes
+    return [outcomes[place] for place in range(len(plans))]
 
 
 def _train(

@@ -23,7 +23,6 @@ from affect_pipe.pipeline.records import MODALITIES, Modality
 
 # Places of a representation's parts: both directions of each pair, then the modalities. A run
 # with one modality has its self-attention in the first.
-_N_SLOTS = 2 * len(PAIRS) + len(MODALITIES)
 # Dropout layers by number; a modality's own is added.
 _INPUT_SITE, _DENSE_SITE = 0, 8
 _RECURRENT = {"w_ih": "weight_ih", "b_ih": "bias_ih", "w_hh": "weight_hh", "b_hh": "bias_hh"}
@@ -35,8 +34,8 @@ class _Part:
 
     slot: int
     runs: Tensor
-    first: Tensor
-    second: Tensor
+    first: Tensor | slice
+    second: Tensor | slice
     both_ways: bool
 
 
@@ -73,6 +72,9 @@ class StackedCim:
         self._residuals = [
             (2 * len(PAIRS) + i, m) for i, m in enumerate(RESIDUAL_ORDER) if m in self._used
         ]
+        # Places that no run has are left out.
+        attended = {p.slot + side for p in self._parts for side in range(1 + p.both_ways)}
+        self._slots = sorted(attended | {slot for slot, _ in self._residuals})
         self._input_rates = {
             m: Rates([_input_rate(settings[k], m) for k in members[m]], device) for m in self._used
         }
@@ -82,6 +84,11 @@ class StackedCim:
 
     def _indices(self, values: Sequence[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.int64, device=self.device)
+
+    def _which(self, values: Sequence[int]) -> Tensor | slice:
+        """Return numbers as a range where they are one, which selects without copying."""
+        low, high = min(values, default=0), max(values, default=-1) + 1
+        return slice(low, high) if list(values) == list(range(low, high)) else self._indices(values)
 
     def _encoder(self, run: int, modality: Modality) -> int:
         return int(self._ranges[modality].start) + self._members[modality].index(run)
@@ -97,8 +104,8 @@ class StackedCim:
             _Part(
                 slot,
                 self._indices(runs),
-                self._indices([self._encoder(k, x) for k, (x, _) in zip(runs, pairs, strict=True)]),
-                self._indices([self._encoder(k, y) for k, (_, y) in zip(runs, pairs, strict=True)]),
+                self._which([self._encoder(k, x) for k, (x, _) in zip(runs, pairs, strict=True)]),
+                self._which([self._encoder(k, y) for k, (_, y) in zip(runs, pairs, strict=True)]),
                 both,
             )
             for slot, runs, pairs, both in found
@@ -106,9 +113,10 @@ class StackedCim:
         ]
 
     @property
-    def representation_width(self) -> int:
-        """Width of a representation with room for every run's parts."""
-        return _N_SLOTS * self.width
+    def places(self) -> Tensor:
+        """Where each column of a representation would stand if it had every part, int32 [D]."""
+        starts = torch.tensor(self._slots)[:, None] * self.width
+        return (starts + torch.arange(self.width)).reshape(-1).int().to(self.device)
 
     def columns(self, run: int) -> Tensor:
         """Return that representation's columns which are the run's own, in its model's order."""
@@ -116,7 +124,7 @@ class StackedCim:
         slots = [s for i, pair in enumerate(PAIRS) if set(pair) <= own for s in (2 * i, 2 * i + 1)]
         slots = slots or [0]
         slots += [2 * len(PAIRS) + i for i, m in enumerate(RESIDUAL_ORDER) if m in own]
-        starts = torch.tensor(slots)[:, None] * self.width
+        starts = torch.tensor([self._slots.index(slot) for slot in slots])[:, None] * self.width
         return (starts + torch.arange(self.width)).reshape(-1)
 
     def gather(self, states: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -182,7 +190,7 @@ class StackedCim:
         seeds: Tensor | None = None,
         step: Tensor | None = None,
     ) -> Tensor:
-        """Represent a batch of each run: float [K, B, U, representation_width].
+        """Represent a batch of each run: float [K, B, U, D].
 
         Parameters
         ----------
@@ -227,39 +235,41 @@ class StackedCim:
                 x = x * kept[:, batch.steps.sequence][:, None]
             bias = weights["b_ih"][2 * self._ranges[m].start : 2 * self._ranges[m].stop, None]
             projected.append(torch.baddbmm(bias, x.flatten(0, 1), weights[f"w_ih.{m}"]))
-        states = packed_gru(_cat(projected), weights["w_hh"], weights["b_hh"], batch.steps)
-        fields = zip(*((p.rows, p.picked, p.inverse, p.filled) for p in placings), strict=True)
-        return pick_states(states, Placing(*(_cat(parts) for parts in fields)))
+        states = packed_gru(projected, weights["w_hh"], weights["b_hh"], batch.steps)
+        return _cat([pick_states(own, p) for own, p in zip(states, placings, strict=True)])
 
     def _represent(self, encoded: Tensor, present: Tensor) -> Tensor:
         shape = (self.n_runs, *encoded.shape[1:])
-        blocks: list[Tensor | None] = [None] * _N_SLOTS
+        blocks: dict[int, Tensor] = {}
 
         def put(slot: int, runs: Tensor, values: Tensor) -> None:
             if len(runs) == self.n_runs:
                 blocks[slot] = values
                 return
-            before = blocks[slot]
-            base = encoded.new_zeros(shape) if before is None else before
+            base = blocks[slot] if slot in blocks else encoded.new_zeros(shape)
             blocks[slot] = base.index_copy(0, runs, values)
 
         for part in self._parts:
-            sides = (encoded, part.first), (encoded, part.second)
-            masks = (present, part.first), (present, part.second)
-            X, Y = (values.index_select(0, which).flatten(0, 1) for values, which in sides)
-            x, y = (values.index_select(0, which).flatten(0, 1) for values, which in masks)
+            X, Y, x, y = (
+                _select(values, which).flatten(0, 1)
+                for values in (encoded, present)
+                for which in (part.first, part.second)
+            )
             A1, A2, _, _ = cim_attention(X, Y, x, y)
             put(part.slot, part.runs, A1.view(len(part.runs), *shape[1:]))
             if part.both_ways:
                 put(part.slot + 1, part.runs, A2.view(len(part.runs), *shape[1:]))
         for slot, m in self._residuals:
             put(slot, self._runs[m], encoded[self._ranges[m]])
-        blank = encoded.new_zeros(shape)
-        return torch.cat([blank if block is None else block for block in blocks], dim=-1)
+        return torch.cat([blocks[slot] for slot in self._slots], dim=-1)
 
 
 def _input_rate(settings: CimSettings, modality: Modality) -> float:
     return settings.input_dropout_of.get(modality, settings.input_dropout)
+
+
+def _select(values: Tensor, which: Tensor | slice) -> Tensor:
+    return values[which] if isinstance(which, slice) else values.index_select(0, which)
 
 
 def _number(modality: Modality) -> int:

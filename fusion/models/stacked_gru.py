@@ -8,6 +8,7 @@ gradient of the weights is one product over all steps at the end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -69,13 +70,6 @@ class Steps:
         rows = [b for count in self.counts for b in range(count)]
         return torch.tensor(rows, device=self.device)
 
-    @cached_property
-    def previous(self) -> Tensor:
-        """Row of the same sequence one step before, for the rows after the first step."""
-        pairs = zip(self.offsets, self.counts[1:], strict=False)
-        rows = [start + b for start, count in pairs for b in range(count)]
-        return torch.tensor(rows, device=self.device, dtype=torch.int64)
-
 
 class _PackedGru(torch.autograd.Function):
     """``r = s(x_r + g_r), z = s(x_z + g_z), n = tanh(x_n + r g_n), h' = (1 - z) n + z h``.
@@ -84,81 +78,142 @@ class _PackedGru(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weights: Tensor, bias: Tensor, steps: Steps) -> Tensor:
-        """Run ``x [N, P, 3 h]``, ``weights [N, h, 3 h]``, ``bias [N, 3 h]`` to ``[N, P, h]``."""
-        n, rows, _ = x.shape
-        width = weights.shape[1]
-        states, new = x.new_empty(n, rows, width), x.new_empty(n, rows, width)
-        gates, recurrent = x.new_empty(n, rows, 2 * width), x.new_empty(n, rows, width)
-        row = bias[:, None]
-        for t, count in enumerate(steps.counts):
-            here = slice(steps.offsets[t], steps.offsets[t] + count)
-            given, both, fresh = x[:, here], gates[:, here], new[:, here]
-            if t == 0:
-                product = row.expand(n, count, 3 * width)
-            else:
-                start = steps.offsets[t - 1]
-                before = states[:, start : start + count]
-                product = torch.baddbmm(row, before, weights)
-            torch.add(given[..., : 2 * width], product[..., : 2 * width], out=both)
-            both.sigmoid_()
-            held = product[..., 2 * width :]
-            torch.addcmul(given[..., 2 * width :], both[..., :width], held, out=fresh)
-            fresh.tanh_()
-            recurrent[:, here] = held
-            z = both[..., width:]
-            if t == 0:
-                torch.sub(fresh, z * fresh, out=states[:, here])
-            else:
-                torch.lerp(fresh, before, z, out=states[:, here])
-        ctx.save_for_backward(weights, states, gates, new, recurrent)
-        ctx.steps = steps
-        return states
+    def forward(
+        ctx: Any, weights: Tensor, bias: Tensor, steps: Steps, chunk: int, *inputs: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Run inputs ``[n_i, P, 3 h]``, whose n_i add up to N, some GRUs at a time."""
+        states: list[Tensor] = []
+        saved: list[Tensor] = []
+        start = 0
+        for x in inputs:
+            out = x.new_empty(*x.shape[:2], weights.shape[1])
+            for low in range(0, len(x), chunk):
+                part = slice(low, min(low + chunk, len(x)))
+                own = slice(start + part.start, start + part.stop)
+                saved += _forward(x[part], weights[own], bias[own], steps, out[part])
+            states.append(out)
+            start += len(x)
+        ctx.save_for_backward(weights, *states, *saved)
+        ctx.steps, ctx.chunk = steps, chunk
+        return tuple(states)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        """Walk back through the steps; the weights' gradient follows at once."""
-        weights, states, gates, new, recurrent = ctx.saved_tensors
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Walk back through the steps of the same chunks."""
+        weights, *rest = ctx.saved_tensors
+        states, saved = rest[: len(grads)], rest[len(grads) :]
         steps: Steps = ctx.steps
-        n, rows, width = states.shape
-        r, z = gates.split(width, dim=2)
-        first = steps.counts[0]
-        before = torch.zeros_like(states)
-        before[:, first:] = states.index_select(1, steps.previous)
-        into_new = torch.addcmul(1 - z, 1 - z, new * new, value=-1)
-        # How much of a state's gradient reaches each of the three parts of the product.
-        share = states.new_empty(n, rows, 3, width)
-        torch.mul(into_new * r, recurrent * (1 - r), out=share[:, :, 0])
-        torch.mul(before - new, z * (1 - z), out=share[:, :, 1])
-        torch.mul(into_new, r, out=share[:, :, 2])
-        into_state = grad.clone(memory_format=torch.contiguous_format)
-        into_product = torch.empty_like(share)
-        turned = weights.transpose(1, 2).contiguous()
-        for t in range(len(steps.counts) - 1, -1, -1):
-            start, count = steps.offsets[t], steps.counts[t]
-            here = slice(start, start + count)
-            mine = into_state[:, here]
-            torch.mul(mine[:, :, None], share[:, here], out=into_product[:, here])
-            if t > 0:
-                start = steps.offsets[t - 1]
-                earlier = into_state[:, start : start + count]
-                earlier.addcmul_(mine, z[:, here])
-                flat = into_product[:, here].view(n, count, 3 * width)
-                earlier.baddbmm_(flat, turned)
-        flat = into_product.view(n, rows, 3 * width)
-        grad_weights = before[:, first:].transpose(1, 2) @ flat[:, first:]
-        grad_bias = flat.sum(dim=1)
-        into_product[:, :, 2] = into_state * into_new
-        return flat, grad_weights, grad_bias, None
+        grad_weights, grad_bias = (
+            torch.empty_like(weights),
+            weights.new_empty(len(weights), weights.shape[2]),
+        )
+        grad_inputs, start, place = [], 0, 0
+        for grad, state in zip(grads, states, strict=True):
+            into = grad.new_empty(*grad.shape[:2], weights.shape[2])
+            for low in range(0, len(grad), ctx.chunk):
+                part = slice(low, min(low + ctx.chunk, len(grad)))
+                own = slice(start + part.start, start + part.stop)
+                kept = saved[place : place + 3]
+                _backward(
+                    grad[part],
+                    weights[own],
+                    state[part],
+                    kept,
+                    steps,
+                    (into[part], grad_weights[own], grad_bias[own]),
+                )
+                place += 3
+            grad_inputs.append(into)
+            start += len(grad)
+        return grad_weights, grad_bias, None, None, *grad_inputs
 
 
-def packed_gru(x: Tensor, weights: Tensor, bias: Tensor, steps: Steps) -> Tensor:
+def _forward(
+    x: Tensor, weights: Tensor, bias: Tensor, steps: Steps, states: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Fill ``states [n, P, h]``; returns gates r and z, new states, and recurrent parts of n."""
+    n, rows, width = states.shape
+    new, recurrent = torch.empty_like(states), torch.empty_like(states)
+    gates = x.new_empty(n, rows, 2 * width)
+    row = bias[:, None]
+    for t, count in enumerate(steps.counts):
+        here = slice(steps.offsets[t], steps.offsets[t] + count)
+        given, both, fresh = x[:, here], gates[:, here], new[:, here]
+        z = both[..., width:]
+        if t == 0:
+            product = row.expand(n, count, 3 * width)
+        else:
+            start = steps.offsets[t - 1]
+            before = states[:, start : start + count]
+            product = torch.baddbmm(row, before, weights)
+        held = product[..., 2 * width :]
+        torch.add(given[..., : 2 * width], product[..., : 2 * width], out=both)
+        both.sigmoid_()
+        torch.addcmul(given[..., 2 * width :], both[..., :width], held, out=fresh)
+        fresh.tanh_()
+        recurrent[:, here] = held
+        if t == 0:
+            torch.sub(fresh, z * fresh, out=states[:, here])
+        else:
+            torch.lerp(fresh, before, z, out=states[:, here])
+    return gates, new, recurrent
+
+
+def _backward(
+    grad: Tensor,
+    weights: Tensor,
+    states: Tensor,
+    saved: Sequence[Tensor],
+    steps: Steps,
+    out: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    """Fill the gradients ``out`` of inputs ``[n, P, 3 h]``, weights and bias."""
+    gates, new, recurrent = saved
+    n, rows, width = states.shape
+    r, z = torch.split(gates, width, dim=2)
+    first = steps.counts[0]
+    before = torch.empty_like(states)
+    before[:, :first] = 0
+    # A step's earlier states are the first of the step before.
+    for t in range(1, len(steps.counts)):
+        start, earlier, count = steps.offsets[t], steps.offsets[t - 1], steps.counts[t]
+        before[:, start : start + count] = states[:, earlier : earlier + count]
+    into_new = (1 - z).mul_(1 - new * new)
+    # How much of a state's gradient reaches each of the three parts of the product.
+    share = states.new_empty(n, rows, 3, width)
+    torch.mul(into_new, r, out=share[:, :, 2])
+    torch.mul(share[:, :, 2], recurrent * (1 - r), out=share[:, :, 0])
+    torch.mul(before - new, z * (1 - z), out=share[:, :, 1])
+    into_state = grad.clone(memory_format=torch.contiguous_format)
+    into_product = out[0].view(n, rows, 3, width)
+    flat = out[0]
+    turned = weights.transpose(1, 2).contiguous()
+    for t in range(len(steps.counts) - 1, -1, -1):
+        start, count = steps.offsets[t], steps.counts[t]
+        here = slice(start, start + count)
+        mine = into_state[:, here]
+        torch.mul(mine[:, :, None], share[:, here], out=into_product[:, here])
+        if t > 0:
+            start = steps.offsets[t - 1]
+            earlier_state = into_state[:, start : start + count]
+            earlier_state.addcmul_(mine, z[:, here])
+            earlier_state.baddbmm_(flat[:, here], turned)
+    torch.bmm(before[:, first:].transpose(1, 2), flat[:, first:], out=out[1])
+    torch.sum(flat, dim=1, out=out[2])
+    # Into the input of the new state the gradient goes past the reset gate.
+    torch.mul(into_state, into_new, out=into_product[:, :, 2])
+
+
+def packed_gru(
+    inputs: Sequence[Tensor], weights: Tensor, bias: Tensor, steps: Steps
+) -> list[Tensor]:
     """Run N GRUs over their packed sequences.
 
     Parameters
     ----------
-    x : float [N, P, 3 h]
-        Projected inputs, with the input's bias; gates in torch's order: reset, update, new.
+    inputs : sequence of float [n_i, P, 3 h]
+        Projected inputs, with the input's bias; gates in torch's order: reset, update, new. Their
+        n_i add up to N.
     weights : float [N, h, 3 h]
         Recurrent weights, the transpose of torch's.
     bias : float [N, 3 h]
@@ -166,15 +221,15 @@ def packed_gru(x: Tensor, weights: Tensor, bias: Tensor, steps: Steps) -> Tensor
 
     Returns
     -------
-    float [N, P, h]
+    list of float [n_i, P, h]
         The states.
     """
-    chunk = len(x)
-    if x.device.type == "cpu":
+    if weights.device.type != "cpu" and len(inputs) > 1:
+        sizes = [len(x) for x in inputs]
+        (joined,) = packed_gru([torch.cat(list(inputs))], weights, bias, steps)
+        return list(torch.split(joined, sizes))
+    chunk = len(weights)
+    if weights.device.type == "cpu":
         chunk = max(1, _CACHED_BYTES // (weights[0].numel() * weights.element_size()))
-    parts = [
-        _PackedGru.apply(*part, steps)  # type: ignore[no-untyped-call]
-        for part in zip(*(torch.split(v, chunk) for v in (x, weights, bias)), strict=True)
-    ]
-    states: Tensor = parts[0] if len(parts) == 1 else torch.cat(parts)
-    return states
+    states = _PackedGru.apply(weights, bias, steps, chunk, *inputs)  # type: ignore[no-untyped-call]
+    return list(states)

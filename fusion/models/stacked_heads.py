@@ -53,8 +53,8 @@ class StackedHeads:
         Of each run: an utterance with none of them teaches it nothing.
     columns : sequence of int64 tensors
         Which of the representation's columns are a run's own.
-    width : int
-        Of the representation.
+    places : int32 [D]
+        Which elements of a representation with every part the columns are, for dropout's sake.
     device : torch.device
     """
 
@@ -63,10 +63,10 @@ class StackedHeads:
         tasks: Sequence[Sequence[TaskSettings]],
         modalities: Sequence[Sequence[Modality]],
         columns: Sequence[Tensor],
-        width: int,
+        places: Tensor,
         device: torch.device,
     ) -> None:
-        self._columns, self._width, self._device = columns, width, device
+        self._columns, self._places, self._device = columns, places, device
         self._reads = torch.tensor(
             [[m in own for m in MODALITIES] for own in modalities], device=device
         )
@@ -103,7 +103,7 @@ class StackedHeads:
             wide = []
             for run in group.members:
                 own = states[run][f"{prefix}weight"]
-                weight = own.new_zeros(self._width, own.shape[0])
+                weight = own.new_zeros(len(self._places), own.shape[0])
                 weight[self._columns[run]] = own.t()
                 wide.append(weight)
             biases = [states[run][f"{prefix}bias"] for run in group.members]
@@ -138,7 +138,8 @@ class StackedHeads:
             if seeds is not None and step is not None and group.rates.any:
                 # Tasks of one run drop differently, whatever the number of their group.
                 site = _HEAD_SITE + sum(map(ord, group.task.name))
-                own = own * group.rates.factors(keys(seeds[group.runs], step, site), own.shape[1:])
+                drawn = keys(seeds[group.runs], step, site)
+                own = own * group.rates.factors(drawn, own.shape[1:], self._places)
             weight, bias = weights[f"{group.label}.weight"], weights[f"{group.label}.bias"]
             logits = torch.baddbmm(bias[:, None], own.flatten(1, 2), weight)
             found.append(logits.view(*own.shape[:-1], -1))

@@ -12,7 +12,7 @@ from affect_pipe.fusion.batch import Dialogue
 from affect_pipe.fusion.config import TASK_NAMES, HeadSettings, NormalisationSettings, TaskSettings
 from affect_pipe.fusion.inference import predict_values
 from affect_pipe.fusion.models.fusion import FusionModel
-from affect_pipe.fusion.models.stacked_dropout import Rates, keys
+from affect_pipe.fusion.models.stacked_dropout import Rates, keys, mix
 from affect_pipe.fusion.models.stacked_gru import Steps, packed_gru
 from affect_pipe.fusion.normalise import fit_normaliser
 from affect_pipe.fusion.stacked_plan import RunPlan
@@ -226,7 +226,7 @@ def test_the_packed_gru_is_torchs_gru_in_both_passes():
     x = torch.baddbmm(b_ih[:, None], inputs, w_ih.transpose(1, 2)).requires_grad_()
     turned = w_hh.transpose(1, 2).contiguous().requires_grad_()
     bias = b_hh.clone().requires_grad_()
-    states = packed_gru(x, turned, bias, steps)
+    states = torch.cat(packed_gru([x[:1], x[1:]], turned, bias, steps))
     weights = torch.randn_like(states)
     (states * weights).sum().backward()
     for n, layer in enumerate(layers):
@@ -239,6 +239,19 @@ def test_the_packed_gru_is_torchs_gru_in_both_passes():
         torch.testing.assert_close(
             x.grad[n].t() @ inputs[n], layer.weight_ih_l0.grad, rtol=0, atol=1e-5
         )
+
+
+def test_the_hash_is_the_published_one():
+    def lowbias32(x):
+        x ^= x >> 16
+        x = x * 0x7FEB352D % 2**32
+        x ^= x >> 15
+        x = x * 0x846CA68B % 2**32
+        return x ^ x >> 16
+
+    numbers = [0, 1, 2, 12345, 2**31 - 1, 2**31, 2**32 - 1]
+    found = mix(torch.tensor([n - 2**32 if n >= 2**31 else n for n in numbers], dtype=torch.int32))
+    assert [int(n) % 2**32 for n in found] == [lowbias32(n) for n in numbers]
 
 
 def test_dropout_keeps_its_share_and_depends_on_seed_step_and_layer_alone():
