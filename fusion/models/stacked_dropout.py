@@ -43,7 +43,8 @@ def keys(seeds: Tensor, step: Tensor, site: int) -> Tensor:
     """
     mixed = mix(seeds.int() + _GOLDEN)
     mixed = mix(mixed + step.int() * _GOLDEN)
-    return mix(mixed + site * _FIRST)
+    # Within 32 bits, sign included, whatever the layer's number.
+    return mix(mixed + ((site * _FIRST + 2**31) % 2**32 - 2**31))
 
 
 class Rates:
