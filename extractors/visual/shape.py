@@ -58,7 +58,11 @@ class ShapeBasis:
     def coefficients(self, shapes: FloatArray) -> FloatArray:
         """Coefficients float32 [n, k], in standard deviations, of normalised faces [n, 478, 3]."""
         offsets = self.weighted(np.asarray(shapes, np.float32) - self.mean)
-        return np.asarray(offsets @ self.components.T / self.deviation, np.float32)
+        # In float64: a float32 product differs in its last bits with the number of BLAS threads.
+        return np.asarray(
+            offsets.astype(np.float64) @ self.components.T.astype(np.float64) / self.deviation,
+            np.float32,
+        )
 
     @staticmethod
     def weighted(shapes: FloatArray) -> FloatArray:

@@ -47,7 +47,10 @@ def frames():
     assert not multiprocessing.active_children()
 
 
-def test_the_same_numbers_as_in_this_thread(frames, clip):
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_the_same_numbers_as_in_this_thread(frames, clip, monkeypatch, threads):
+    # The child reads it when it starts; this process has its own number of threads already.
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
     media = probe(clip)
     watch = Listening()
     apart = frames(FaceTracks(5.0), media, LIMITS, watch)
