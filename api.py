@@ -15,6 +15,7 @@ from affect_pipe.extractors.corpora import describe_recordings
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.fusion.checkpoint import resolve
+from affect_pipe.fusion.explain import contributions
 from affect_pipe.fusion.predict import CheckpointPredictor, describe_difference
 from affect_pipe.pipeline.cache import Cache, resolve_root
 from affect_pipe.pipeline.describe import Describer
@@ -49,6 +50,7 @@ RECIPES = ("starter",)
 DEFAULT_FEATURES = ("minilm", "egemaps", "facemesh")
 DEVICES = ("auto", "cpu", "cuda")
 STARTER_SEED = 0
+NO_ATTENTION = "the backbone {!r} has no attention over utterances, so there are no maps of it"
 Tell = Callable[[str], None]
 
 
@@ -57,7 +59,11 @@ def _ignore(line: str) -> None:
 
 
 def analyze(
-    video: str | Path, settings: RunSettings | None = None, *, listener: Listener = ignore
+    video: str | Path,
+    settings: RunSettings | None = None,
+    *,
+    listener: Listener = ignore,
+    explain: bool = False,
 ) -> VideoResult:
     """Turn one video into per-utterance sentiment and emotion.
 
@@ -69,6 +75,8 @@ def analyze(
         Checkpoint, source of words, segmentation, cache.
     listener : callable, optional
         Told of every step of every stage.
+    explain : bool
+        Say also what each modality contributed: `VideoResult.contributions`.
 
     Raises
     ------
@@ -76,7 +84,7 @@ def analyze(
         With one sentence that says what was wrong with which file and what to do.
     """
     with Analyzer(settings or RunSettings()) as analyzer:
-        return analyzer(video, listener)
+        return analyzer(video, listener, explain=explain)
 
 
 class Analyzer:
@@ -118,7 +126,9 @@ class Analyzer:
         """End the child process; the next call would start another."""
         self._frames.close()
 
-    def __call__(self, video: str | Path, listener: Listener = ignore) -> VideoResult:
+    def __call__(
+        self, video: str | Path, listener: Listener = ignore, *, explain: bool = False
+    ) -> VideoResult:
         """Analyse one video; see `analyze`."""
         video, settings = Path(video), self._settings
         self._problems.clear()
@@ -140,7 +150,20 @@ class Analyzer:
         )
         run = Run(describer, self._predictor, settings.segmentation)
         result = run(video, listener)
-        return replace(result, warnings=(*result.warnings, *self._problems))
+        result = replace(result, warnings=(*result.warnings, *self._problems))
+        return self.explain(result) if explain else result
+
+    def explain(self, result: VideoResult) -> VideoResult:
+        """Return a result of this analyzer with what each modality contributed.
+
+        Computed anew, in about a tenth of a second; nothing of it is kept in the cache. See
+        `affect_pipe.fusion.explain`.
+        """
+        found = contributions(self._predictor, result.features, result.prediction)
+        warnings = result.warnings
+        if result.features.utterances and not result.prediction.attention:
+            warnings = (*warnings, NO_ATTENTION.format(result.model.backbone))
+        return replace(result, contributions=found, warnings=warnings)
 
 
 def matching_extractors(specs: Sequence[FeatureSpec]) -> tuple[FeatureExtractor, ...]:

@@ -132,6 +132,11 @@ def _add_run(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentPar
         default=None,
         help="keep a transcript's own segments as utterances",
     )
+    run.add_argument(
+        "--explain",
+        action="store_true",
+        help="add each modality's contribution, and write <stem>.attention.npz and .png",
+    )
     run.add_argument("--config", type=Path, metavar="TOML", help="settings file; flags win over it")
     run.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     run.set_defaults(handler=_run)
@@ -225,6 +230,10 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config, flags)
     videos = videos_to_run(arguments.videos, settings.transcript)
     check_output(arguments.out)
+    if arguments.explain:
+        from affect_pipe.pipeline.results.attention_files import check_drawing
+
+        check_drawing()
 
     from rich.console import Console
 
@@ -235,9 +244,9 @@ def _run(arguments: argparse.Namespace) -> int:
     with Analyzer(settings) as analyzer:
         for video in videos:
             try:
-                check_result_name(arguments.out, video)
+                check_result_name(arguments.out, video, explain=arguments.explain)
                 with ProgressDisplay(Console(stderr=True)) as display:
-                    result = analyzer(video, display)
+                    result = analyzer(video, display, explain=arguments.explain)
                 _show(result, arguments.out, named=len(videos) > 1)
                 codes.append(OK)
             except BrokenPipeError:
@@ -261,6 +270,10 @@ def _show(result: VideoResult, folder: Path, *, named: bool) -> None:
     written = [folder / name for name in result_names(result.media.path)]
     write_json(result, written[0])
     write_csv(result, written[1])
+    if result.contributions is not None:
+        from affect_pipe.pipeline.results.attention_files import write_attention
+
+        written += write_attention(result, folder)
     # Among several videos it must be told which one is meant.
     of = f"{result.media.path.name}: " if named else ""
     for warning in result.warnings:
@@ -269,7 +282,8 @@ def _show(result: VideoResult, folder: Path, *, named: bool) -> None:
         if result.features.utterances:
             console = Console()
             console.print(to_table(result, console.width))
-        print(printable(f"wrote {written[0]} and {written[1].name}"))
+        *first, last = (path.name for path in written[1:])
+        print(printable(f"wrote {', '.join([str(written[0]), *first])} and {last}"))
 
 
 def _train(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from affect_pipe.pipeline.errors import ResultError, UsageError
 
 SUFFIXES = (".affect.json", ".affect.csv")
+EXPLANATION_SUFFIXES = (".attention.npz", ".attention.png")
 # Where a file system does not say: what nearly all of them allow.
 _NAME_MAX_BYTES = 255
 
@@ -49,6 +50,12 @@ def result_names(video: Path) -> tuple[str, str]:
     return json_name, csv_name
 
 
+def explanation_names(video: Path) -> tuple[str, str]:
+    """Return the names of the attention maps of a video, as arrays and as a picture."""
+    arrays_name, image_name = (video.stem + suffix for suffix in EXPLANATION_SUFFIXES)
+    return arrays_name, image_name
+
+
 def check_output(folder: Path) -> None:
     """Make the result folder, and find out now whether it can be written to.
 
@@ -73,8 +80,14 @@ def check_output(folder: Path) -> None:
         raise ResultError(f"the result folder {folder} cannot be written to: choose another --out.")
 
 
-def check_result_name(folder: Path, video: Path) -> None:
+def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> None:
     """Find out before the work on a video whether its results can have their names.
+
+    Parameters
+    ----------
+    folder, video : Path
+    explain : bool
+        Whether its attention maps are to be written too.
 
     Raises
     ------
@@ -82,7 +95,8 @@ def check_result_name(folder: Path, video: Path) -> None:
         If a result's name would be too long for the folder.
     """
     limit = _longest_name(folder)
-    name = max(result_names(video), key=len)
+    names = result_names(video) + (explanation_names(video) if explain else ())
+    name = max(names, key=len)
     n_bytes = len(os.fsencode(name))
     if n_bytes > limit:
         raise UsageError(

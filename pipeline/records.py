@@ -490,9 +490,11 @@ class Prediction:
     utterances : tuple of (UtterancePrediction or None)
         None where no modality was present: there is nothing to judge by.
     attention : mapping of pair name to float32 [n_utterances, n_utterances]
-        The matching weights N1 and N2 of each modality pair (akhtar2019 eq. for N1, N2):
-        ``"text-visual/N1"``... Row i says which utterances i attended to. Rows and columns of
-        utterances without the pair's modalities are zero.
+        The backbone's attention maps by the modalities of both sides and the map's name in its
+        paper: N1 and N2 of CIM (``"text-visual/N1"``: text attends to visual, N2 the other way
+        about), N of CIA, layers and self-attention of the MuSe hybrids. Row i says which
+        utterances i attended to. Rows and columns of utterances without the map's modalities are
+        zero.
     """
 
     utterances: tuple[UtterancePrediction | None, ...]
@@ -503,8 +505,50 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Contribution:
+    """What one modality, over the whole video, adds to the prediction of one utterance.
+
+    Every number is the prediction with all modalities minus the prediction without this one:
+    positive where the modality raises it. See `affect_pipe.fusion.explain` for what that means.
+
+    Attributes
+    ----------
+    without : UtterancePrediction
+        The prediction without the modality.
+    sentiment : float or None
+        Of the probability, in [-1, 1], of the class that is chosen with all modalities.
+    intensity : float or None
+        Of the sentiment's intensity, in [-6, 6].
+    emotions : mapping of emotion name to float
+        Of each emotion's probability, in [-1, 1].
+    emotion_intensities : mapping of emotion name to float
+        Of each emotion's intensity, in [-3, 3].
+    arousal, valence : float or None
+        Of the probability of the level that is chosen with all modalities.
+
+    What the model does not predict is None, or not in the mapping.
+    """
+
+    without: UtterancePrediction
+    sentiment: float | None = None
+    intensity: float | None = None
+    emotions: Mapping[str, float] = field(default_factory=dict)
+    emotion_intensities: Mapping[str, float] = field(default_factory=dict)
+    arousal: float | None = None
+    valence: float | None = None
+
+
+# None: without the modality there is nothing left to judge the utterance by.
+Contributions = Mapping[Modality, Contribution | None]
+
+
+@dataclass(frozen=True)
 class VideoResult:
-    """Everything one run found in one video."""
+    """Everything one run found in one video.
+
+    ``contributions`` is None where it was not asked for; otherwise it has an item an utterance,
+    None for one that was not judged.
+    """
 
     media: Media
     transcript: Transcript
@@ -513,3 +557,4 @@ class VideoResult:
     model: ModelInfo
     warnings: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    contributions: tuple[Contributions | None, ...] | None = None

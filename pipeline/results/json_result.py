@@ -2,7 +2,7 @@
 
 The published shape is ``affect-pipe-1.schema.json`` beside this file. The same run gives the same
 bytes but for ``timings_s``: numbers are rounded (times and qualities to 3 decimals, probabilities,
-intensities and attention to 4), and the file is named without its folder.
+intensities, contributions and attention to 4), and the file is named without its folder.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import numpy as np
 from affect_pipe.pipeline.records import (
     MODALITIES,
     ClassPrediction,
+    Contribution,
+    Contributions,
     Evidence,
     FeatureBlock,
     FloatArray,
@@ -71,10 +73,15 @@ def to_json(result: VideoResult) -> dict[str, Any]:
 def utterances_to_json(result: VideoResult) -> list[dict[str, Any]]:
     """Return the ``utterances`` of `to_json`."""
     rows = zip(result.features.utterances, result.prediction.utterances, strict=True)
-    return [
+    found = [
         _utterance(utterance, row, prediction, result.features.blocks, result.model.outputs)
         for row, (utterance, prediction) in enumerate(rows)
     ]
+    # Only where they were asked for: other results stay as they were.
+    if result.contributions is not None:
+        for fields, contributions in zip(found, result.contributions, strict=True):
+            fields["contributions"] = _contributions(contributions, result.model.outputs)
+    return found
 
 
 def write_json(result: VideoResult, path: str | Path) -> None:
@@ -207,6 +214,37 @@ def _evidence(prediction: UtterancePrediction | None) -> dict[str, Any]:
     if found is None:
         found = Evidence(True)
     return {"sufficient": found.sufficient, "reasons": list(found.reasons)}
+
+
+def _contributions(
+    found: Contributions | None, outputs: ModelOutputs
+) -> dict[str, dict[str, Any] | None] | None:
+    if found is None:
+        return None
+    return {m: None if c is None else _contribution(c, outputs) for m, c in found.items()}
+
+
+def _contribution(found: Contribution, outputs: ModelOutputs) -> dict[str, Any]:
+    without = found.without
+    fields: dict[str, Any] = {}
+    if outputs.sentiment is not None:
+        fields["sentiment"] = {
+            "label_without": without.sentiment_label,
+            "probability": _score(found.sentiment),
+            "intensity": _score(found.intensity),
+        }
+    if outputs.emotions is not None:
+        fields["emotions"] = {
+            "probability": _probabilities(found.emotions) or None,
+            "intensity": _probabilities(found.emotion_intensities) or None,
+        }
+    for name, levels, level, change in (
+        ("arousal", outputs.arousal, without.arousal, found.arousal),
+        ("valence", outputs.valence, without.valence, found.valence),
+    ):
+        if levels is not None:
+            fields[name] = {"label_without": level and level.label, "probability": _score(change)}
+    return fields
 
 
 def _probabilities(probabilities: Mapping[str, float]) -> dict[str, float | None]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from affect_pipe.pipeline.atomic import atomic_write
+from affect_pipe.pipeline.atomic import atomic_open
 from affect_pipe.pipeline.errors import ResultError
 
 
@@ -16,10 +19,24 @@ def write_result(path: str | Path, data: bytes) -> None:
     ResultError
         If the folder cannot be made or written to, or the disk is full. An older file stays.
     """
+    with open_result(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def open_result(path: str | Path) -> Iterator[BinaryIO]:
+    """Open the file ``path`` for writing; it appears whole when the block ends well.
+
+    Raises
+    ------
+    ResultError
+        As `write_result`.
+    """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, [data])
+        with atomic_open(path) as file:
+            yield file
     except OSError as error:
         reason = error.strerror or str(error)
         raise ResultError(

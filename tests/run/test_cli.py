@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from affect_pipe.cli import main
@@ -39,6 +40,33 @@ def test_a_run_prints_a_table_and_writes_both_files(run, clip, tmp_path):
     assert written["schema"] == "affect-pipe/1"
     rows = (tmp_path / "results" / "clip.affect.csv").read_text().splitlines()
     assert len(rows) == 1 + len(written["utterances"])
+
+
+def test_explain_writes_the_attention_maps_too(run, clip, tmp_path):
+    code, out, err = run(clip, "--explain")
+    assert code == 0, err
+    folder = tmp_path / "results"
+    names = ["clip.affect.csv", "clip.affect.json", "clip.attention.npz", "clip.attention.png"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert "clip.affect.csv, clip.attention.npz and clip.attention.png" in out.replace("\n", " ")
+    written = json.loads((folder / names[1]).read_text())
+    assert all(utterance["contributions"] for utterance in written["utterances"])
+    with np.load(folder / names[2], allow_pickle=False) as maps:
+        assert set(maps.files) - {"start_s", "end_s"} == set(written["attention"])
+        for name, rows in written["attention"].items():
+            np.testing.assert_allclose(maps[name].sum(axis=1), 1, atol=1e-5)
+            for i, row in enumerate(rows):
+                for j, weight in row:
+                    assert maps[name][i, j] == pytest.approx(weight, abs=1e-4)
+    assert (folder / names[3]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_explain_without_matplotlib_fails_before_the_work(run, clip, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, _, err = run(clip, "--explain")
+    assert code != 0
+    assert_one_sentence(err, "matplotlib", "affect-pipe[train]")
+    assert not (tmp_path / "cache").exists()
 
 
 def test_one_bad_video_does_not_stop_the_others(run, clip, tmp_path):
@@ -187,6 +215,12 @@ def test_a_name_too_long_for_its_result_is_found_out_first(run, tmp_path):
     code, _, err = run(path)
     assert code == 2
     # Not that the video does not exist: nobody has looked at it yet.
+    assert_one_sentence(err, "rename the video", "256 bytes")
+
+
+def test_a_name_too_long_for_its_maps_is_found_out_first(run, tmp_path):
+    code, _, err = run(tmp_path / ("é" * 121 + ".mp4"), "--explain")
+    assert code == 2
     assert_one_sentence(err, "rename the video", "256 bytes")
 
 

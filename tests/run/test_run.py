@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import jsonschema
 import numpy as np
@@ -55,6 +56,12 @@ def calls(monkeypatch):
 
         monkeypatch.setattr(owner, method, counting)
     return counted
+
+
+@pytest.fixture(scope="module")
+def explained(clip, settings, result):
+    """The same video again, explained."""
+    return analyze(clip, settings, explain=True)
 
 
 def plain(result):
@@ -121,6 +128,45 @@ def test_the_same_input_gives_the_same_bytes(clip, settings, result, tmp_path):
     assert json.dumps(plain(fresh)) == json.dumps(plain(result))
 
 
+def test_explaining_changes_nothing_else(explained, result):
+    assert result.contributions is None
+    without = replace(explained, contributions=None)
+    assert plain(without) == plain(result)
+    document = to_json(explained)
+    jsonschema.validate(document, schema())
+    for utterance, before in zip(document["utterances"], plain(result)["utterances"], strict=True):
+        found = utterance.pop("contributions")
+        assert utterance == before
+        assert set(found) == {"text", "acoustic", "visual"}
+        for change in found.values():
+            assert change["emotions"]["probability"].keys() == before["emotions"].keys()
+            assert -1 <= change["sentiment"]["probability"] <= 1
+
+
+def test_explaining_runs_the_fusion_model_once_a_modality(clip, settings, explained, calls):
+    again = analyze(clip, settings, explain=True)
+    assert calls == {"CheckpointPredictor.predict": 3}
+    assert plain(again) == plain(explained)
+
+
+def test_a_model_without_attention_says_so(settings, result):
+    deaf = replace(result, prediction=replace(result.prediction, attention={}))
+    with Analyzer(settings) as analyzer:
+        assert any("no attention" in warning for warning in analyzer.explain(deaf).warnings)
+        assert analyzer.explain(result).warnings == ()
+
+
+def test_a_video_without_a_face_owes_nothing_to_it(clip, untrained, tmp_path, ffmpeg):
+    voice = tmp_path / "voice.wav"
+    ffmpeg("-i", clip, "-vn", voice)
+    shutil.copy(clip.with_suffix(".srt"), voice.with_suffix(".srt"))
+    found = analyze(voice, RunSettings(model=str(untrained)), explain=True)
+    document = to_json(found)
+    jsonschema.validate(document, schema())
+    for utterance in document["utterances"]:
+        assert set(utterance["contributions"]) == {"text", "acoustic"}
+
+
 def test_a_damaged_cache_entry_is_computed_again_and_said(clip, untrained, tmp_path, result):
     settings = RunSettings(model=str(untrained), cache_dir=str(tmp_path / "damaged"))
     analyze(clip, settings)
@@ -162,7 +208,10 @@ def test_a_checkpoint_of_other_tasks(clip, cache_dir, result, make_checkpoint, t
     tasks = (TaskSettings(name="sentiment_class", classes=7), TaskSettings(name="arousal_class"))
     evidence = EvidenceSettings(modalities=("text",), min_speech_s=99, min_modalities=3)
     folder = make_checkpoint(tmp_path / "other", tasks=tasks, thresholds={}, evidence=evidence)
-    found = analyze(clip, RunSettings(model=str(folder), cache_dir=str(cache_dir)))
+    found = analyze(clip, RunSettings(model=str(folder), cache_dir=str(cache_dir)), explain=True)
+    assert set(to_json(found)["utterances"][0]["contributions"]["text"]) == {"sentiment", "arousal"}
+    jsonschema.validate(to_json(found), schema())
+    found = replace(found, contributions=None)
     again = analyze(clip, RunSettings(model=str(folder), cache_dir=str(cache_dir)))
     assert plain(again) == plain(found)
     jsonschema.validate(to_json(found), schema())
