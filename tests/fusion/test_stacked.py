@@ -202,6 +202,10 @@ def test_stacks_of_any_size_give_the_same(data):
     ("fields", "reason"),
     [
         ({"average_decay": 0.9}, "no stacked form for average_decay"),
+        (
+            {"loss_weighting": {"kind": "uncertainty"}},
+            "no stacked form for loss_weighting",
+        ),
         ({"epochs": 5}, "different numbers of epochs"),
         ({"backbone": {**TINY, "dense_width": 8}}, "different widths"),
         ({"backbone": {**TINY, "presence_flags": True}}, "no stacked form for presence_flags"),
