@@ -26,8 +26,8 @@ and predicts {tasks}.
 ```
 
 `dev` chose the epoch, the emotion thresholds and the evidence limit, if there is one, which
-flatters it; `test`, where there is one, was used for nothing else. Nobody is in two splits by the measure the training was given (speaker or
-video).
+flatters it; `test`, where there is one, was used for nothing else. Nobody is in two splits by the
+measure the training was given (speaker or video).
 
 {calibration}
 ## Warnings
