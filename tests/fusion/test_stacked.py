@@ -12,11 +12,11 @@ from affect_pipe.fusion.batch import Dialogue
 from affect_pipe.fusion.config import TASK_NAMES, HeadSettings, NormalisationSettings, TaskSettings
 from affect_pipe.fusion.inference import predict_values
 from affect_pipe.fusion.models.fusion import FusionModel
-from affect_pipe.fusion.models.stacked_dropout import Rates, keys, mix
-from affect_pipe.fusion.models.stacked_gru import Steps, packed_gru
 from affect_pipe.fusion.normalise import fit_normaliser
-from affect_pipe.fusion.stacked_plan import RunPlan
-from affect_pipe.fusion.stacked_training import train_stacked
+from affect_pipe.fusion.stacked.dropout import Rates, keys, mix
+from affect_pipe.fusion.stacked.gru import Steps, packed_gru
+from affect_pipe.fusion.stacked.plan import RunPlan
+from affect_pipe.fusion.stacked.training import train_stacked
 from affect_pipe.fusion.training import TrainingSettings, seeded, train
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.records import MODALITIES
