@@ -168,6 +168,25 @@ def _add_train(verbs: Verbs[argparse.ArgumentParser], common: argparse.ArgumentP
     own.add_argument("--backbone-settings", metavar="JSON", help="of the backbone, by name")
     own.add_argument("--classes", type=int, metavar="N", help="of sentiment: 2, 3 (default), 5, 7")
     own.add_argument("--epochs", type=int, metavar="N", help="default: 50")
+    own.add_argument("--batch-size", type=int, metavar="N", help="videos a batch; default: 16")
+    own.add_argument("--learning-rate", type=float, metavar="X", help="of Adam; default: 0.001")
+    own.add_argument(
+        "--loss-weighting",
+        metavar="NAME",
+        help="of the tasks: fixed (default), or uncertainty, where the weights are trained",
+    )
+    own.add_argument(
+        "--normalisation",
+        metavar="NAME",
+        help="of features: none, z (default), or shrink, towards each video's own statistics",
+    )
+    own.add_argument(
+        "--evidence-accuracy",
+        type=float,
+        metavar="X",
+        help="mark sentiments as lacking evidence, so that this share of the others is right on "
+        "dev (0.8: four of five)",
+    )
     own.add_argument(
         "--split-by", choices=("speaker", "video"), help="what must not be in two splits"
     )
@@ -326,8 +345,18 @@ def _train_on_videos(arguments: argparse.Namespace) -> int:
         "backbone_settings": arguments.backbone_settings,
         "classes": arguments.classes,
         "split_by": arguments.split_by,
+        "normalisation": arguments.normalisation,
+        "evidence_accuracy": arguments.evidence_accuracy,
     }
-    training = {"epochs": arguments.epochs, "seed": arguments.seed, "device": arguments.device}
+    weighting = arguments.loss_weighting
+    training = {
+        "epochs": arguments.epochs,
+        "batch_size": arguments.batch_size,
+        "learning_rate": arguments.learning_rate,
+        "loss_weighting": None if weighting is None else {"kind": weighting},
+        "seed": arguments.seed,
+        "device": arguments.device,
+    }
     settings = api.own_videos_settings(
         {name: value for name, value in given.items() if value is not None},
         {name: value for name, value in training.items() if value is not None},

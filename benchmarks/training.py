@@ -24,8 +24,8 @@ from affect_pipe.fusion.batch import Dialogue
 from affect_pipe.fusion.config import NormalisationSettings, TaskName, TaskSettings
 from affect_pipe.fusion.models.fusion import FusionModel
 from affect_pipe.fusion.normalise import Normaliser, fit_normaliser
-from affect_pipe.fusion.stacked_plan import RunPlan
-from affect_pipe.fusion.stacked_training import train_stacked
+from affect_pipe.fusion.stacked.plan import RunPlan
+from affect_pipe.fusion.stacked.training import train_stacked
 from affect_pipe.fusion.training import TrainingSettings, seeded, train
 from affect_pipe.fusion.training_events import TrainingEvent
 from affect_pipe.pipeline.records import MODALITIES, Modality

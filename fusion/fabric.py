@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from affect_pipe.fusion.batch import Batch
+from affect_pipe.fusion.loss_weighting import LossWeighting
 from affect_pipe.fusion.models.fusion import FusionModel, Outputs
 from affect_pipe.fusion.training_settings import TrainingSettings
 from affect_pipe.pipeline.errors import UsageError
@@ -38,12 +39,14 @@ class Boxed:
 class LossStep(nn.Module):
     """A model whose forward pass is its losses, which is what data parallelism wraps.
 
-    The model runs in the precision asked for, the losses in float32.
+    The model runs in the precision asked for, the losses in float32. Trained weights of the losses
+    are part of it, so that processes that share a training share their gradients too.
     """
 
-    def __init__(self, model: FusionModel) -> None:
+    def __init__(self, model: FusionModel, weighting: LossWeighting) -> None:
         super().__init__()
         self.model = model
+        self.weighting = weighting
 
     def forward(self, boxed: Boxed) -> dict[str, Tensor]:
         """Losses by name, and under ``total`` what is to be minimised.
@@ -57,7 +60,7 @@ class LossStep(nn.Module):
             losses: Mapping[Any, Tensor] = self.model.losses(boxed.batch, exact)
             if not losses:
                 return {"total": 0.0 * torch.stack([v.sum() for v in exact.logits.values()]).sum()}
-            return {**losses, "total": self.model.total_loss(losses)}
+            return {**losses, "total": self.model.total_loss(losses, self.weighting)}
 
 
 class Engine:
@@ -68,6 +71,11 @@ class Engine:
     model : FusionModel
         Moved to the device.
     settings : TrainingSettings
+
+    Attributes
+    ----------
+    weighting : LossWeighting
+        How the tasks' losses become one; what is trained of it is in the optimiser.
 
     Raises
     ------
@@ -91,17 +99,20 @@ class Engine:
         self.fabric.launch()
         model.to(self.fabric.device)
         self.model = model
+        tasks = [task.settings for task in model.tasks.values()]
+        self.weighting = LossWeighting(tasks, settings.loss_weighting).to(self.fabric.device)
         self._clip = settings.gradient_clip
         # Without weight decay AdamW is Adam. The fused step takes a fifth of the time on a CPU, but
         # hides the scale of float16 gradients from clipping.
         fused = not (settings.precision == "16-mixed" and self._clip is not None)
+        groups: list[dict[str, Any]] = [{"params": list(model.parameters())}]
+        if deltas := list(self.weighting.parameters()):
+            # Decay would pull each delta towards 1.
+            groups.append({"params": deltas, "weight_decay": 0.0})
         optimiser = torch.optim.AdamW(
-            model.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=fused,
+            groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused
         )
-        self._step, self.optimiser = self.fabric.setup(LossStep(model), optimiser)
+        self._step, self.optimiser = self.fabric.setup(LossStep(model, self.weighting), optimiser)
 
     @property
     def is_main(self) -> bool:

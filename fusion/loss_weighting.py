@@ -67,14 +67,17 @@ class LossWeighting(nn.Module):
         """
         if not losses:
             raise ValueError("There is no loss to weigh")
-        terms = []
+        terms: list[Tensor] = []
         for name, loss in losses.items():
             weighted = self.weights[name] * loss
             if self.settings.kind == "uncertainty":
                 delta = torch.exp(self.log_delta[name])
                 weighted = weighted / (2 * delta**2) + torch.log1p(delta)
             terms.append(weighted)
-        total = torch.stack(terms).sum()
+        # One after the other: a sum over a stack may add in another order.
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
         if self.settings.eta:
             norms = [torch.linalg.vector_norm(values) for values in theta]
             if norms:

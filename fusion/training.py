@@ -186,7 +186,12 @@ class _Loop:
             if run.state_path.is_file():
                 optimiser = self.engine.optimiser.optimizer
                 self.state, scaler = load_state(
-                    run.state_path, self._asked(), self.model, optimiser, self.average
+                    run.state_path,
+                    self._asked(),
+                    self.model,
+                    optimiser,
+                    self.average,
+                    self.engine.weighting,
                 )
                 self.engine.load_scaler(scaler)
             if self.engine.is_main:
@@ -213,6 +218,7 @@ class _Loop:
                 self.model,
                 self.engine.optimiser.optimizer,
                 self.average,
+                self.engine.weighting,
                 self.engine.scaler(),
             )
 
@@ -253,9 +259,11 @@ class _Loop:
             state.best_epoch, state.best_score = epoch, metrics["score"]
             average = self.average
             state.best = copy_state(self.model) if average is None else average.copy_state()
+        deltas = self.engine.weighting.deltas()
         record = {
             "epoch": epoch,
             "loss": losses,
+            **({"delta": deltas} if deltas else {}),
             "validation": metrics,
             "best_epoch": state.best_epoch,
             "train_s": round(trained_s, 3),

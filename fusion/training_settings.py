@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from affect_pipe.fusion.config import Settings
+from affect_pipe.fusion.config import LossWeightingSettings, Settings
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -16,7 +16,10 @@ class TrainingSettings(Settings):
     """How a model is trained; the defaults are akhtar2020's, Table 2 and section 4.4."""
 
     epochs: int = Field(default=50, gt=0)
-    learning_rate: float = Field(default=1e-3, gt=0, description="Of Adam.")
+    learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False, description="Of Adam.")
+    loss_weighting: LossWeightingSettings = Field(
+        default=LossWeightingSettings(), description="How the tasks' losses become one."
+    )
     final_learning_rate: float | None = Field(
         default=None, gt=0, description="Reached by a cosine over the epochs; null keeps the rate."
     )

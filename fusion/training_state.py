@@ -49,6 +49,7 @@ def save_state(
     model: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
     average: WeightAverage | None,
+    weighting: torch.nn.Module,
     scaler: dict[str, Any],
 ) -> None:
     """Write the state after an epoch, torch's generators included.
@@ -57,6 +58,8 @@ def save_state(
     ----------
     settings : dict
         JSON form of what the training was started with; asked again in `load_state`.
+    weighting : Module
+        The weights of the losses; holds no tensor where they are fixed.
     scaler : dict
         State of the float16 loss scale; empty for other precisions.
 
@@ -73,6 +76,7 @@ def save_state(
         tensors |= {f"optimiser.{index}.{name}": value for name, value in entries.items()}
     if average is not None:
         tensors |= {f"average.{name}": value for name, value in average.state.items()}
+    tensors |= {f"weighting.{name}": value for name, value in weighting.state_dict().items()}
     tensors[_RNG_CPU] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors[_RNG_CUDA] = torch.cuda.get_rng_state()
@@ -100,6 +104,7 @@ def load_state(
     model: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
     average: WeightAverage | None,
+    weighting: torch.nn.Module,
 ) -> tuple[TrainingState, dict[str, Any]]:
     """Put everything back as it was after the last epoch that was saved.
 
@@ -116,7 +121,7 @@ def load_state(
     """
     record, tensors = _read(path)
     _check_settings(path, record.get("settings", {}), settings)
-    parts: dict[str, State] = {"model": {}, "best": {}, "average": {}}
+    parts: dict[str, State] = {"model": {}, "best": {}, "average": {}, "weighting": {}}
     moments: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
         kind, _, rest = name.partition(".")
@@ -128,6 +133,7 @@ def load_state(
     device = next(model.parameters()).device
     try:
         model.load_state_dict(parts["model"])
+        weighting.load_state_dict(parts["weighting"])
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": moments, "param_groups": groups})
         best = {name: parts["best"][name].to(device) for name in parts["model"]}

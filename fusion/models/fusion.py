@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from affect_pipe.fusion.batch import Batch
-from affect_pipe.fusion.config import HeadSettings, TaskName, TaskSettings
+from affect_pipe.fusion.config import HeadSettings, LossWeightingSettings, TaskName, TaskSettings
+from affect_pipe.fusion.loss_weighting import LossWeighting
 from affect_pipe.fusion.models.backbone import Backbone, build_backbone
 from affect_pipe.fusion.tasks import Task, build_task
 from affect_pipe.pipeline.records import Modality
@@ -83,6 +84,7 @@ class FusionModel(nn.Module):
         self.heads = nn.ModuleDict(
             {task.name: Head(width, task.width, task.head) for task in tasks}
         )
+        self._fixed = LossWeighting(tasks, LossWeightingSettings())
 
     @property
     def device(self) -> torch.device:
@@ -113,12 +115,20 @@ class FusionModel(nn.Module):
             found[AUXILIARY] = outputs.auxiliary_loss
         return found
 
-    def total_loss(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """Sum of the tasks' losses by their weights, and of the backbone's own."""
+    def total_loss(
+        self, losses: Mapping[str, Tensor], weighting: LossWeighting | None = None
+    ) -> Tensor:
+        """Sum of the tasks' losses by their weights, and of the backbone's own.
+
+        Parameters
+        ----------
+        losses : mapping of name to scalar
+            As `losses` gives them.
+        weighting : LossWeighting, optional
+            How the tasks' losses become one; without it by the weights of the tasks' settings.
+        """
+        by_task = {cast(TaskName, n): loss for n, loss in losses.items() if n != AUXILIARY}
         total = torch.zeros((), device=self.device)
-        for name, loss in losses.items():
-            if name == AUXILIARY:
-                total = total + loss
-            else:
-                total = total + self.tasks[cast(TaskName, name)].settings.weight * loss
-        return total
+        if by_task:
+            total = (weighting or self._fixed)(by_task, self.parameters())
+        return total + losses[AUXILIARY] if AUXILIARY in losses else total

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +29,7 @@ from affect_pipe.fusion.datasets.splits import SHARES, Assignment, assign_splits
 from affect_pipe.fusion.encoding import level_edges
 from affect_pipe.fusion.normalise import Normaliser, fit_normaliser
 from affect_pipe.fusion.recipes.own_videos_card import card
+from affect_pipe.fusion.recipes.own_videos_evidence import EvidenceChoice, choose_evidence
 from affect_pipe.fusion.training_settings import TrainingSettings
 from affect_pipe.pipeline.atomic import atomic_write
 from affect_pipe.pipeline.errors import UsageError
@@ -55,6 +56,14 @@ class OwnVideosSettings(Settings):
     split_by: Literal["speaker", "video"] | None = Field(
         default=None, description="What must not be in two splits; speakers where all are named."
     )
+    evidence_accuracy: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Predictions of less probability than keeps this share of dev's sentiment "
+        "classes right are marked as lacking evidence; null marks none.",
+    )
     training: TrainingSettings = TrainingSettings()
 
 
@@ -70,6 +79,8 @@ class OwnVideosReport:
         ``dev`` chose the epoch and the thresholds; ``test``, where there is one, was looked at
         once.
     splits : mapping of split to video ids
+    evidence : EvidenceChoice or None
+        The limit on probability, where one was asked for and found.
     """
 
     checkpoint: Path
@@ -77,6 +88,7 @@ class OwnVideosReport:
     splits: Mapping[str, Sequence[str]]
     best_epoch: int
     warnings: tuple[str, ...]
+    evidence: EvidenceChoice | None = None
 
     def as_text(self) -> str:
         """Return a few lines to print."""
@@ -90,6 +102,8 @@ class OwnVideosReport:
                     f"{name} {value:.3f}" for name, value in metrics.items() if "/" not in name
                 ]
                 lines.append(f"{split}  {task}: {', '.join(shown) or 'nothing to measure'}")
+        if self.evidence is not None:
+            lines.append(self.evidence.as_text())
         return "\n".join(lines)
 
 
@@ -174,6 +188,11 @@ def build(
     calibration, pictures = card_section(calibrate_model(model, parts["dev"], normaliser))
     thresholds = _thresholds(model, parts["dev"], normaliser)
     scores = _scores(model, parts, normaliser, thresholds)
+    evidence = _evidence(model, parts, normaliser, settings)
+    if isinstance(evidence, str):
+        tell(f"warning: {evidence}")
+        warnings.append(evidence)
+        evidence = None
     config = checkpoints.CheckpointConfig(
         schema="affect-pipe-checkpoint/1",
         name=name,
@@ -183,6 +202,7 @@ def build(
         features=tuple(checkpoints.FeatureSpecSettings.of(spec) for spec in specs),
         normalisation=dict(normaliser.settings),
         thresholds=thresholds,
+        evidence=None if evidence is None else evidence.settings,
         training_data=(f"{labelled.labels.name}: {len(features)} videos",),
         licence="that of the labelled videos; the features' own licences apply as well",
         seed=seed,
@@ -190,7 +210,12 @@ def build(
         training=settings.model_dump(mode="json"),
     )
     report = OwnVideosReport(
-        run.checkpoint_path, scores, _videos(parts), outcome.best_epoch, tuple(warnings)
+        run.checkpoint_path,
+        scores,
+        _videos(parts),
+        outcome.best_epoch,
+        tuple(warnings),
+        evidence,
     )
     text = card(config, report.as_text(), warnings, calibration)
     run.save_checkpoint(config, model, normaliser, text, pictures)
@@ -198,6 +223,7 @@ def build(
         "scores": _finite(scores),
         "splits": report.splits,
         "best_epoch": outcome.best_epoch,
+        "evidence": None if evidence is None else _finite(asdict(evidence)),
         "warnings": warnings,
     }
     atomic_write(out / REPORT, [json.dumps(written, indent=2, ensure_ascii=False).encode()])
@@ -307,6 +333,7 @@ def _normaliser(
 class _DevLoss:
     """Scores an epoch by the loss on the dev videos, the sum over tasks, negated.
 
+    By fixed weights, whatever training uses: trained ones would move the measure with the epochs.
     Defined whenever one dev utterance is labelled, where correlations and F1 need many.
     """
 
@@ -347,6 +374,19 @@ def _thresholds(
     }
 
 
+def _evidence(
+    model: FusionModel,
+    parts: Mapping[Split, Sequence[Dialogue]],
+    normaliser: Normaliser,
+    settings: OwnVideosSettings,
+) -> EvidenceChoice | str | None:
+    if settings.evidence_accuracy is None:
+        return None
+    return choose_evidence(
+        model, parts["dev"], parts["test"], normaliser, settings.evidence_accuracy
+    )
+
+
 def _scores(
     model: FusionModel,
     parts: Mapping[Split, Sequence[Dialogue]],
@@ -370,4 +410,4 @@ def _finite(scores: Any) -> Any:
     """Return scores as JSON can say them: what is undefined becomes null."""
     if isinstance(scores, Mapping):
         return {key: _finite(value) for key, value in scores.items()}
-    return scores if np.isfinite(scores) else None
+    return scores if scores is not None and np.isfinite(scores) else None

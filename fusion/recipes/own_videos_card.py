@@ -25,9 +25,9 @@ and predicts {tasks}.
 {measured}
 ```
 
-`dev` chose the epoch and the emotion thresholds, which flatters it; `test`, where there is one, was
-used for nothing else. Nobody is in two splits by the measure the training was given (speaker or
-video).
+`dev` chose the epoch, the emotion thresholds and the evidence limit, if there is one, which
+flatters it; `test`, where there is one, was used for nothing else. Nobody is in two splits by the
+measure the training was given (speaker or video).
 
 {calibration}
 ## Warnings

@@ -31,6 +31,7 @@ SETTINGS = {
     "gradient_clip": 1.0,
     "average_decay": 0.9,
     "average_from_epoch": 2,
+    "loss_weighting": {"kind": "uncertainty", "eta": 1e-3},
     "device": "cpu",
 }
 
@@ -42,7 +43,10 @@ def dialogues(n: int) -> list[Dialogue]:
         u = int(rng.integers(1, 6))
         text = rng.normal(size=(u, 6)).astype(np.float32)
         present = np.tile([True, False, False], (u, 1))
-        targets = {"sentiment_class": (text[:, 0] > 0).astype(np.float32)}
+        targets = {
+            "sentiment_class": (text[:, 0] > 0).astype(np.float32),
+            "sentiment_intensity": np.tanh(text[:, 1]),
+        }
         found.append(Dialogue(str(index), "made", {"text": text}, present, targets))
     return found
 
@@ -58,7 +62,7 @@ def training(
     )
     backbone = CimSettings(gru_width=5, dense_width=4).model_dump()
     with seeded(settings.seed):
-        tasks = [TaskSettings(name="sentiment_class")]
+        tasks = [TaskSettings(name=name) for name in ("sentiment_class", "sentiment_intensity")]
         model = FusionModel("cim", backbone, {"text": 6}, tasks)
 
     def validate(net: FusionModel) -> dict[str, float]:
@@ -119,6 +123,7 @@ def test_killed_and_resumed_ends_with_the_same_bytes(tmp_path):
     assert timeless(outcome.history) == timeless(expected.history)
     assert (outcome.best_epoch, outcome.best_score) == (expected.best_epoch, expected.best_score)
     assert len({record["best_epoch"] for record in outcome.history}) > 1
+    assert len({json.dumps(record["delta"]) for record in outcome.history}) == len(outcome.history)
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == list(outcome.history)
     assert not list(folder.glob(".affect-pipe-*"))
@@ -139,6 +144,8 @@ def test_a_run_folder_holds_what_was_asked_and_what_it_ran_on(tmp_path):
     records = [json.loads(s) for s in (folder / "metrics.jsonl").read_text().splitlines()]
     found = [(e.step, e.value) for e in log.Scalars("loss/total")]
     assert found == [(r["epoch"], pytest.approx(r["loss"]["total"])) for r in records]
+    found = [(e.step, e.value) for e in log.Scalars("delta/sentiment_class")]
+    assert found == [(r["epoch"], pytest.approx(r["delta"]["sentiment_class"])) for r in records]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):

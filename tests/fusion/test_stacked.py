@@ -12,11 +12,11 @@ from affect_pipe.fusion.batch import Dialogue
 from affect_pipe.fusion.config import TASK_NAMES, HeadSettings, NormalisationSettings, TaskSettings
 from affect_pipe.fusion.inference import predict_values
 from affect_pipe.fusion.models.fusion import FusionModel
-from affect_pipe.fusion.models.stacked_dropout import Rates, keys, mix
-from affect_pipe.fusion.models.stacked_gru import Steps, packed_gru
 from affect_pipe.fusion.normalise import fit_normaliser
-from affect_pipe.fusion.stacked_plan import RunPlan
-from affect_pipe.fusion.stacked_training import train_stacked
+from affect_pipe.fusion.stacked.dropout import Rates, keys, mix
+from affect_pipe.fusion.stacked.gru import Steps, packed_gru
+from affect_pipe.fusion.stacked.plan import RunPlan
+from affect_pipe.fusion.stacked.training import train_stacked
 from affect_pipe.fusion.training import TrainingSettings, seeded, train
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.records import MODALITIES
@@ -202,6 +202,10 @@ def test_stacks_of_any_size_give_the_same(data):
     ("fields", "reason"),
     [
         ({"average_decay": 0.9}, "no stacked form for average_decay"),
+        (
+            {"loss_weighting": {"kind": "uncertainty"}},
+            "no stacked form for loss_weighting",
+        ),
         ({"epochs": 5}, "different numbers of epochs"),
         ({"backbone": {**TINY, "dense_width": 8}}, "different widths"),
         ({"backbone": {**TINY, "presence_flags": True}}, "no stacked form for presence_flags"),

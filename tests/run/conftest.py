@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,8 @@ def make_checkpoint() -> Callable[..., Path]:
         seed: int = 0,
         change=lambda spec: spec,
         tasks=tuple(TaskSettings(name=name) for name in TASK_NAMES),  # noqa: B008
+        backbone: str = "cim",
+        backbone_settings: Mapping[str, object] = BACKBONE,
         **fields: object,
     ) -> Path:
         built = [build("minilm"), build("egemaps"), build("facemesh", VISUAL)]
@@ -59,12 +61,13 @@ def make_checkpoint() -> Callable[..., Path]:
         rng = np.random.default_rng(seed)
         vectors = {s.modality: [rng.normal(size=(9, s.dim)).astype(np.float32)] for s in specs}
         with seeded(seed):
-            model = FusionModel("cim", BACKBONE, {s.modality: s.dim for s in specs}, tasks)
+            dims = {s.modality: s.dim for s in specs}
+            model = FusionModel(backbone, backbone_settings, dims, tasks)
         config = checkpoint.CheckpointConfig(
             schema="affect-pipe-checkpoint/1",
             name=f"untrained-{seed}",
-            backbone="cim",
-            backbone_settings=BACKBONE,
+            backbone=backbone,
+            backbone_settings=dict(backbone_settings),
             tasks=tasks,
             features=tuple(checkpoint.FeatureSpecSettings.of(spec) for spec in specs),
             normalisation=normalisation,

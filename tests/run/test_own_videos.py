@@ -104,6 +104,13 @@ def test_a_broken_video_is_left_out_and_told(folder, cache, tmp_path, capsys):
         (["--classes", "4"], "classes"),
         (["--backbone-settings", "{"], "no JSON"),
         (["--data", "x"], "takes no --data"),
+        (["--batch-size", "0"], "batch_size cannot be 0"),
+        (["--learning-rate", "-1"], "learning_rate cannot be -1"),
+        (["--learning-rate", "inf"], "learning_rate cannot be inf"),
+        (["--loss-weighting", "lucky"], "'fixed' or 'uncertainty'"),
+        (["--normalisation", "minmax"], "'none', 'z' or 'shrink'"),
+        (["--evidence-accuracy", "80"], "evidence_accuracy cannot be 80"),
+        (["--evidence-accuracy", "nan"], "evidence_accuracy cannot be nan"),
     ],
 )
 def test_bad_use_is_one_sentence(folder, cache, tmp_path, capsys, more, part):
@@ -123,6 +130,32 @@ def test_finished_training_is_gone_on_with_at_once(trained, folder, cache):
     before = (trained / "checkpoint" / "model.safetensors").read_bytes()
     assert train(folder, trained, cache, "--resume") == 0
     assert (trained / "checkpoint" / "model.safetensors").read_bytes() == before
+
+
+def test_training_is_set_from_the_command_line(folder, cache, tmp_path, capsys):
+    chosen = {
+        "--loss-weighting": "uncertainty",
+        "--normalisation": "shrink",
+        "--batch-size": "1",
+        "--learning-rate": "0.02",
+        "--evidence-accuracy": "0.8",
+    }
+    out = tmp_path / "chosen"
+    assert train(folder, out, cache, *(word for pair in chosen.items() for word in pair)) == 0
+    config = read_config(resolve(out))
+    assert {settings.kind for settings in config.normalisation.values()} == {"shrink"}
+    training = config.training["training"]
+    assert training["loss_weighting"]["kind"] == "uncertainty"
+    assert (training["batch_size"], training["learning_rate"]) == (1, 0.02)
+    records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    for record in records:
+        assert set(record["delta"]) == {task.name for task in config.tasks}
+    # Four videos of two utterances leave too little to choose a limit by.
+    assert config.evidence is None
+    assert "it takes 50 to choose one" in capsys.readouterr().err
+    assert json.loads((out / "report.json").read_text())["evidence"] is None
+    assert train(folder, out, cache, "--resume") == 2
+    assert "differing: settings" in capsys.readouterr().err
 
 
 def test_features_can_be_chosen(folder, cache, tmp_path):

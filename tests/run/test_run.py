@@ -10,10 +10,17 @@ import numpy as np
 import pytest
 
 from affect_pipe.api import Analyzer, RunSettings, analyze
+from affect_pipe.cli import main
 from affect_pipe.extractors.acoustic.egemaps import EGeMAPS
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.extractors.text.minilm import MiniLM
-from affect_pipe.fusion.config import LEVELS, SENTIMENT_LABELS, EvidenceSettings, TaskSettings
+from affect_pipe.fusion.config import (
+    LEVELS,
+    SENTIMENT_LABELS,
+    STEP_TASK_NAMES,
+    EvidenceSettings,
+    TaskSettings,
+)
 from affect_pipe.fusion.predict import CheckpointPredictor
 from affect_pipe.pipeline.frame_process import FrameProcess
 from affect_pipe.pipeline.results.csv_result import write_csv
@@ -227,3 +234,33 @@ def test_a_checkpoint_of_other_tasks(clip, cache_dir, result, make_checkpoint, t
     write_csv(found, tmp_path / "found.csv")
     assert "p_arousal_very_low" in (tmp_path / "found.csv").read_text("utf-8")
     to_table(found)
+
+
+def test_the_muse_multitask_model_from_the_command_line(
+    clip, cache_dir, result, make_checkpoint, tmp_path
+):
+    small = {"hidden_width": 4, "heads": 2, "feed_forward": 4, "layers": 1, "blocks": []}
+    branches = [
+        {**small, "hybrid": "attention-efficientnet-bilstm", "modalities": ["acoustic"]},
+        {**small, "hybrid": "attention-bilstm"},
+    ]
+    folder = make_checkpoint(
+        tmp_path / "muse",
+        tasks=tuple(TaskSettings(name=name) for name in STEP_TASK_NAMES),
+        backbone="muse-multitask",
+        backbone_settings={"branches": branches, "shared_widths": [5]},
+        thresholds={},
+    )
+    out = ["--out", str(tmp_path / "out"), "--cache-dir", str(cache_dir)]
+    assert main(["run", str(clip), "--model", str(folder), *out]) == 0
+    written = json.loads((tmp_path / "out" / f"{clip.stem}.affect.json").read_text("utf-8"))
+    jsonschema.validate(written, schema())
+    assert written["model"]["backbone"] == "muse-multitask"
+    assert len(written["utterances"]) == len(result.features.utterances)
+    for utterance in written["utterances"]:
+        for name in ("arousal", "valence"):
+            probabilities = utterance[name]["probabilities"]
+            assert tuple(probabilities) == LEVELS
+            assert sum(probabilities.values()) == pytest.approx(1.0, abs=1e-4)
+            assert utterance[name]["label"] == max(probabilities, key=probabilities.get)
+        assert not {"sentiment", "emotions"} & set(utterance)

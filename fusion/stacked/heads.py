@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from affect_pipe.fusion.config import TaskName, TaskSettings
-from affect_pipe.fusion.models.stacked_batch import StackBatch
-from affect_pipe.fusion.models.stacked_dropout import Rates, keys
+from affect_pipe.fusion.stacked.batch import StackBatch
+from affect_pipe.fusion.stacked.dropout import Rates, keys
 from affect_pipe.fusion.tasks import Task, build_task
 from affect_pipe.pipeline.records import MODALITIES, Modality
 

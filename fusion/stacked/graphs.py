@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from affect_pipe.fusion.models.stacked_gru import Steps
-from affect_pipe.fusion.stacked_data import Resident
-from affect_pipe.fusion.stacked_model import StackedModel
+from affect_pipe.fusion.stacked.data import Resident
+from affect_pipe.fusion.stacked.gru import Steps
+from affect_pipe.fusion.stacked.model import StackedModel
 
 
 class StepRunner:

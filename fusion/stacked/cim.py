@@ -16,9 +16,9 @@ from torch import Tensor
 
 from affect_pipe.fusion.config import CimSettings
 from affect_pipe.fusion.models.cim import PAIRS, RESIDUAL_ORDER, cim_attention
-from affect_pipe.fusion.models.stacked_batch import Placing, StackBatch, pick_states
-from affect_pipe.fusion.models.stacked_dropout import Rates, keys
-from affect_pipe.fusion.models.stacked_gru import packed_gru
+from affect_pipe.fusion.stacked.batch import Placing, StackBatch, pick_states
+from affect_pipe.fusion.stacked.dropout import Rates, keys
+from affect_pipe.fusion.stacked.gru import packed_gru
 from affect_pipe.pipeline.records import MODALITIES, Modality
 
 # Places of a representation's parts: both directions of each pair, then the modalities. A run

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from affect_pipe.fusion.config import CimSettings, TaskName, TaskSettings
+from affect_pipe.fusion.config import CimSettings, LossWeightingSettings, TaskName, TaskSettings
 from affect_pipe.fusion.training_settings import TrainingSettings
 from affect_pipe.pipeline.records import FloatArray, Modality
 
@@ -112,6 +112,7 @@ def _unsupported(plan: RunPlan) -> str:
         "a hidden layer in a head": any(task.head.hidden_width for task in plan.tasks),
         "average_decay": training.average_decay,
         "patience": training.patience,
+        "loss_weighting": training.loss_weighting != LossWeightingSettings(),
         f"precision {training.precision}": training.precision != "32-true",
     }
     found = [name for name, asked in checks.items() if asked]

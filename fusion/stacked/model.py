@@ -9,13 +9,13 @@ from torch import Tensor
 
 from affect_pipe.fusion.config import TaskName
 from affect_pipe.fusion.models.fusion import FusionModel
-from affect_pipe.fusion.models.stacked_batch import StackBatch
-from affect_pipe.fusion.models.stacked_cim import StackedCim
-from affect_pipe.fusion.models.stacked_gru import Steps
-from affect_pipe.fusion.models.stacked_heads import StackedHeads
-from affect_pipe.fusion.stacked_data import Resident
-from affect_pipe.fusion.stacked_optimiser import StackedAdam
-from affect_pipe.fusion.stacked_plan import RunPlan, cim_settings
+from affect_pipe.fusion.stacked.batch import StackBatch
+from affect_pipe.fusion.stacked.cim import StackedCim
+from affect_pipe.fusion.stacked.data import Resident
+from affect_pipe.fusion.stacked.gru import Steps
+from affect_pipe.fusion.stacked.heads import StackedHeads
+from affect_pipe.fusion.stacked.optimiser import StackedAdam
+from affect_pipe.fusion.stacked.plan import RunPlan, cim_settings
 from affect_pipe.fusion.training import seeded
 from affect_pipe.fusion.training_settings import learning_rate
 
@@ -26,7 +26,7 @@ class StackedModel:
     Parameters
     ----------
     plans : sequence of RunPlan
-        That `affect_pipe.fusion.stacked_plan.unstackable` has nothing against.
+        That `affect_pipe.fusion.stacked.plan.unstackable` has nothing against.
     device : torch.device
     """
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from affect_pipe.fusion.models.stacked_gru import Steps
-from affect_pipe.fusion.stacked_data import Resident
+from affect_pipe.fusion.stacked.data import Resident
+from affect_pipe.fusion.stacked.gru import Steps
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,12 +22,12 @@ from affect_pipe.fusion.config import TaskName
 from affect_pipe.fusion.epoch_batches import batch_indices
 from affect_pipe.fusion.fabric import choose_device
 from affect_pipe.fusion.inference import batches, deterministic
-from affect_pipe.fusion.models.stacked_gru import Steps
 from affect_pipe.fusion.normalise import Normaliser
-from affect_pipe.fusion.stacked_data import Resident
-from affect_pipe.fusion.stacked_graphs import StepRunner
-from affect_pipe.fusion.stacked_model import StackedModel
-from affect_pipe.fusion.stacked_plan import Predictions, RunOutcome, RunPlan, Score, unstackable
+from affect_pipe.fusion.stacked.data import Resident
+from affect_pipe.fusion.stacked.graphs import StepRunner
+from affect_pipe.fusion.stacked.gru import Steps
+from affect_pipe.fusion.stacked.model import StackedModel
+from affect_pipe.fusion.stacked.plan import Predictions, RunOutcome, RunPlan, Score, unstackable
 from affect_pipe.fusion.training_events import Listener, Pace
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.records import FloatArray, Modality

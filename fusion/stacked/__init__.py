@@ -1,0 +1,1 @@
+"""Training many small models at once, as one batched model: `training.train_stacked`."""
