@@ -16,7 +16,6 @@ import numpy.typing as npt
 from affect_pipe.fusion.batch import Dialogue, target_width
 from affect_pipe.fusion.config import (
     SINGLE_LABEL_TASKS,
-    LossWeightingSettings,
     NormalisationSettings,
     PcaBlock,
     TaskName,
@@ -179,7 +178,7 @@ def _train(
     from affect_pipe.fusion.training import TrainingSettings, seeded, train
 
     with seeded(seed):
-        model = _model(setup, normaliser.dims)
+        model = FusionModel(setup.model, setup.settings, normaliser.dims, setup.tasks)
     cross_fit = setup.protocol == "cross-fit"
     wanted = targets_of(setup, splits.dev)
     epochs: dict[TaskName, list[FloatArray]] = {task.name: [] for task in setup.tasks}
@@ -205,6 +204,7 @@ def _train(
             learning_rate=setup.learning_rate,
             seed=seed,
             device=device,
+            loss_weighting=setup.loss_weighting,
         ),
         validate,
     )
@@ -230,14 +230,6 @@ def _joined(
     setup: Setup, said: Sequence[Mapping[TaskName, FloatArray]]
 ) -> dict[TaskName, FloatArray]:
     return {task.name: np.concatenate([part[task.name] for part in said]) for task in setup.tasks}
-
-
-def _model(setup: Setup, dims: Mapping[Modality, int]) -> FusionModel:
-    if setup.loss_weighting == LossWeightingSettings():
-        return FusionModel(setup.model, setup.settings, dims, setup.tasks)
-    from affect_pipe.fusion.reproduce.weighted import WeightedFusionModel
-
-    return WeightedFusionModel(setup.model, setup.settings, dims, setup.tasks, setup.loss_weighting)
 
 
 def selection_score(

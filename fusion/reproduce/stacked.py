@@ -17,7 +17,7 @@ from affect_pipe.fusion.reproduce.source import Splits
 from affect_pipe.fusion.reproduce.tables import Setup
 
 if TYPE_CHECKING:
-    from affect_pipe.fusion.stacked_plan import Predictions, RunPlan
+    from affect_pipe.fusion.stacked.plan import Predictions, RunPlan
 
 # Batches of one length at one time for every run: no run is padded for another.
 ORDER_SEED = 1
@@ -26,7 +26,7 @@ ORDER_SEED = 1
 def stacks(jobs: Sequence[tuple[Setup, int]]) -> list[list[int]]:
     """Group cells that can be trained together: places in ``jobs``, cells that cannot left out."""
     from affect_pipe.fusion.config import LossWeightingSettings
-    from affect_pipe.fusion.stacked_plan import unstackable
+    from affect_pipe.fusion.stacked.plan import unstackable
 
     groups: dict[tuple[object, ...], list[int]] = {}
     for place, (setup, seed) in enumerate(jobs):
@@ -56,7 +56,7 @@ def run_stack(
     list of CellResult
         In the order of the jobs.
     """
-    from affect_pipe.fusion.stacked_training import train_stacked
+    from affect_pipe.fusion.stacked.training import train_stacked
     from affect_pipe.fusion.training_events import TrainingEvent
 
     first = jobs[0][0]
@@ -104,7 +104,7 @@ def run_stack(
 
 
 def _plan(setup: Setup, seed: int, dims: Mapping[str, int], name: str = "cell") -> RunPlan:
-    from affect_pipe.fusion.stacked_plan import RunPlan
+    from affect_pipe.fusion.stacked.plan import RunPlan
     from affect_pipe.fusion.training_settings import TrainingSettings
 
     settings = TrainingSettings(
