@@ -1,0 +1,57 @@
+"""What the verbs share: exit codes, the way errors are told, the machine's settings."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import suppress
+from typing import TypeAlias
+
+from affect_pipe.pipeline.errors import AffectPipeError
+
+OK, FAILED, BAD_USE = 0, 1, 2
+
+# argparse has no public name for it.
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def share_the_machine() -> None:
+    """Leave one core to the frames' branch; must be set before libraries are imported.
+
+    OpenMP threads of the other branch that wait for a core the frames hold would spin.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) - 1)))
+
+
+def hush_back_ends() -> None:
+    """Keep libraries' own start-up chatter off stderr; it must be set before they are imported."""
+    os.environ.setdefault("GLOG_minloglevel", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def tell(line: str) -> None:
+    """Say something on standard error while the work goes on."""
+    from affect_pipe.pipeline.results.terminal_text import printable
+
+    print(f"affect-pipe: {printable(line)}", file=sys.stderr, flush=True)
+
+
+def complain(error: Exception) -> int:
+    """Tell an error in one sentence on standard error; return the exit code it stands for."""
+    from affect_pipe.pipeline.results.terminal_text import printable
+
+    if isinstance(error, AffectPipeError):
+        text, code = str(error), error.exit_code
+    else:
+        text = (
+            f"unexpected {type(error).__name__}: {error} (run again with --debug and report it; "
+            "finished stages are in the cache)."
+        )
+        code = FAILED
+    with suppress(OSError):  # a full disk behind standard error must not hide the exit code
+        print(f"affect-pipe: {printable(text)}", file=sys.stderr)
+    return code

@@ -1,0 +1,144 @@
+"""``affect-pipe run``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affect_pipe.commands.common import (
+    FAILED,
+    OK,
+    Verbs,
+    complain,
+    hush_back_ends,
+    share_the_machine,
+)
+from affect_pipe.pipeline.results.standard_output import standard_output
+
+if TYPE_CHECKING:
+    from affect_pipe.pipeline.records import VideoResult
+
+
+def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
+    """Add the verb to the command line."""
+    run = verbs.add_parser(
+        "run",
+        parents=[common],
+        help="analyse videos",
+        description="Transcribe, cut into utterances, describe words, voice and face, and predict "
+        "sentiment and emotion of each utterance. Writes DIR/<stem>.affect.json and .csv.",
+    )
+    run.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="video or audio file")
+    run.add_argument(
+        "--out", type=Path, default=Path("affect-results"), metavar="DIR", help="result folder"
+    )
+    run.add_argument(
+        "--model", metavar="NAME|DIR", help="checkpoint: a shipped name or a folder (starter)"
+    )
+    run.add_argument(
+        "--asr",
+        metavar="NAME",
+        help="source of the words: auto, transcript, whisper[:size or .pt file], pocketsphinx",
+    )
+    run.add_argument(
+        "--transcript",
+        type=Path,
+        metavar="FILE",
+        help="transcript of the video: SRT, WebVTT, Whisper or WhisperX JSON, plain text",
+    )
+    run.add_argument("--language", metavar="CODE", help="language spoken; default: detected")
+    run.add_argument(
+        "--max-pause", type=float, metavar="S", help="a longer pause ends an utterance"
+    )
+    run.add_argument("--max-duration", type=float, metavar="S", help="longest utterance")
+    run.add_argument(
+        "--keep-segments",
+        action="store_true",
+        default=None,
+        help="keep a transcript's own segments as utterances",
+    )
+    run.add_argument(
+        "--explain",
+        action="store_true",
+        help="add each modality's contribution, and write <stem>.attention.npz and .png",
+    )
+    run.add_argument("--config", type=Path, metavar="TOML", help="settings file; flags win over it")
+    run.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
+    run.set_defaults(handler=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    hush_back_ends()
+    share_the_machine()
+    from affect_pipe.pipeline.preflight import check_output, check_result_name, videos_to_run
+    from affect_pipe.pipeline.settings import load_settings
+
+    segmentation = {
+        "max_pause_s": arguments.max_pause,
+        "max_duration_s": arguments.max_duration,
+        "keep_segments": arguments.keep_segments,
+    }
+    flags = {
+        name: getattr(arguments, name)
+        for name in ("model", "asr", "transcript", "language", "cache_dir")
+    }
+    flags["segmentation"] = {k: v for k, v in segmentation.items() if v is not None}
+    settings = load_settings(arguments.config, flags)
+    videos = videos_to_run(arguments.videos, settings.transcript)
+    check_output(arguments.out)
+    if arguments.explain:
+        from affect_pipe.pipeline.results.attention_files import check_drawing
+
+        check_drawing()
+
+    from rich.console import Console
+
+    from affect_pipe.api import Analyzer
+    from affect_pipe.pipeline.progress import ProgressDisplay
+
+    codes: list[int] = []
+    with Analyzer(settings) as analyzer:
+        for video in videos:
+            try:
+                check_result_name(arguments.out, video, explain=arguments.explain)
+                with ProgressDisplay(Console(stderr=True)) as display:
+                    result = analyzer(video, display, explain=arguments.explain)
+                _show(result, arguments.out, named=len(videos) > 1)
+                codes.append(OK)
+            except BrokenPipeError:
+                raise
+            except Exception as error:
+                if arguments.debug:
+                    raise
+                codes.append(complain(error))
+    return FAILED if FAILED in codes else max(codes)
+
+
+def _show(result: VideoResult, folder: Path, *, named: bool) -> None:
+    from rich.console import Console
+
+    from affect_pipe.pipeline.preflight import result_names
+    from affect_pipe.pipeline.results.csv_result import write_csv
+    from affect_pipe.pipeline.results.json_result import write_json
+    from affect_pipe.pipeline.results.table import to_table
+    from affect_pipe.pipeline.results.terminal_text import printable
+
+    written = [folder / name for name in result_names(result.media.path)]
+    write_json(result, written[0])
+    write_csv(result, written[1])
+    if result.contributions is not None:
+        from affect_pipe.pipeline.results.attention_files import write_attention
+
+        written += write_attention(result, folder)
+    # Among several videos it must be told which one is meant.
+    of = f"{result.media.path.name}: " if named else ""
+    for warning in result.warnings:
+        print(f"affect-pipe: warning: {printable(of + warning)}", file=sys.stderr)
+    with standard_output():
+        if result.features.utterances:
+            console = Console()
+            console.print(to_table(result, console.width))
+        *first, last = (path.name for path in written[1:])
+        print(printable(f"wrote {', '.join([str(written[0]), *first])} and {last}"))
