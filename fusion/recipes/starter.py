@@ -33,7 +33,7 @@ from affect_pipe.fusion.recipes.starter_measure import Measurer
 from affect_pipe.fusion.recipes.starter_mixture import Mixture, MixtureSettings, TrainingCorpora
 from affect_pipe.fusion.recipes.starter_report import StarterReport
 from affect_pipe.fusion.recipes.starter_store import FeatureStore
-from affect_pipe.fusion.recipes.starter_thresholds import choose_thresholds
+from affect_pipe.fusion.recipes.starter_thresholds import calibrate_starter, choose_thresholds
 from affect_pipe.pipeline.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
@@ -137,6 +137,8 @@ def build(
     UsageError, CorpusError
         If a corpus is missing or malformed.
     """
+    from affect_pipe.fusion.calibration import settings_of
+
     chosen = settings or StarterSettings()
     if not data.is_dir():
         raise UsageError(f"{data} is no folder: give the folder that holds the corpora.")
@@ -145,6 +147,8 @@ def build(
     dev = loader.load("dev", needed=False)
     normaliser = _fit_normaliser(corpora, chosen)
     model = _train(corpora, normaliser, chosen, seed, device, tell)
+    # Temperatures first: thresholds are of calibrated probabilities.
+    calibration, pictures = calibrate_starter(model, normaliser, dev)
     thresholds = choose_thresholds(model, normaliser, dev)
     report = Measurer(model, normaliser, thresholds).report(dev, NAME, "dev")
     config = checkpoints.CheckpointConfig(
@@ -152,7 +156,7 @@ def build(
         name=NAME,
         backbone="cim",
         backbone_settings=chosen.backbone.model_dump(),
-        tasks=chosen.tasks,
+        tasks=settings_of(model),
         features=tuple(checkpoints.FeatureSpecSettings.of(spec) for spec in encoders.specs),
         normalisation=chosen.normalisation,
         thresholds=thresholds,
@@ -163,7 +167,8 @@ def build(
         versions=_versions(),
         training=chosen.model_dump(mode="json", exclude={"backbone", "tasks", "normalisation"}),
     )
-    checkpoints.save(out, config, model, normaliser, model_card(report, encoders.specs, seed))
+    card = model_card(report, encoders.specs, seed, calibration)
+    checkpoints.save(out, config, model, normaliser, card, pictures)
     return report
 
 

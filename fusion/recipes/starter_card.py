@@ -88,7 +88,7 @@ part. Early settings were compared on held-out MOSI train videos, but the later 
 dialogues, averaging weights, task weights) were settled with this figure printed beside the
 others, so it is a development figure, not an untouched test.
 
-## Licence
+{calibration}## Licence
 
 {licence}.
 RAVDESS makes the checkpoint non-commercial and share-alike. The acoustic features come from
@@ -118,7 +118,18 @@ not what a person feels.
 """
 
 
-def model_card(report: StarterReport, specs: Sequence[FeatureSpec], seed: int) -> str:
+_CALIBRATED = """\
+{section}
+The data are the dev parts together: paired dialogues with every subset of modalities, and
+GoEmotions. They agree across modalities by construction, so on real video the probabilities are
+still too sure of themselves.
+
+"""
+
+
+def model_card(
+    report: StarterReport, specs: Sequence[FeatureSpec], seed: int, calibration: str = ""
+) -> str:
     """Write the card.
 
     Parameters
@@ -129,6 +140,8 @@ def model_card(report: StarterReport, specs: Sequence[FeatureSpec], seed: int) -
         What the model reads.
     seed : int
         Of the training.
+    calibration : str
+        A section of its own; empty where nothing was calibrated.
     """
     features = [f"- {spec.modality}: `{spec.name}`, {spec.dim} columns" for spec in specs]
     return _CARD.format(
@@ -137,4 +150,5 @@ def model_card(report: StarterReport, specs: Sequence[FeatureSpec], seed: int) -
         report=report.as_text(),
         licence=LICENCE,
         seed=seed,
+        calibration=_CALIBRATED.format(section=calibration) if calibration else "",
     )

@@ -1,4 +1,4 @@
-"""The starter's decision thresholds: an emotion is present above its own."""
+"""What the starter's probabilities are worth: temperatures, then decision thresholds."""
 
 from __future__ import annotations
 
@@ -18,6 +18,30 @@ if TYPE_CHECKING:
 
 # Another draw than those that are reported.
 PAIRING_SEED = 300
+
+
+def calibrate_starter(
+    model: FusionModel, normaliser: Normaliser, dev: StarterData
+) -> tuple[str, dict[str, bytes]]:
+    """Find the temperatures of the class tasks on the dev parts, and set them in the model.
+
+    All corpora count together, as for the thresholds. Without dev parts nothing changes.
+
+    Returns
+    -------
+    str
+        A section of the model card; empty without dev parts.
+    dict of file name to bytes
+        The pictures it shows.
+    """
+    from affect_pipe.fusion.calibration import calibrate_model, card_section
+    from affect_pipe.fusion.inference import fixed_threads
+
+    dialogues = _judged(dev)
+    if not dialogues:
+        return "", {}
+    with fixed_threads(1):
+        return card_section(calibrate_model(model, dialogues, normaliser))
 
 
 def choose_thresholds(
