@@ -126,7 +126,11 @@ def judged(
 
 
 def calibrate_model(
-    model: FusionModel, dialogues: Sequence[Dialogue], normaliser: Normaliser
+    model: FusionModel,
+    dialogues: Sequence[Dialogue],
+    normaliser: Normaliser,
+    *,
+    min_labelled: int = 1,
 ) -> dict[TaskName, Calibration]:
     """Find a temperature for every class task and set it in the model, in place.
 
@@ -134,11 +138,13 @@ def calibrate_model(
     ----------
     dialogues : sequence of Dialogue
         Validation data.
+    min_labelled : int
+        Utterances that must be labelled for a task: a handful would give any temperature.
 
     Returns
     -------
     dict of task name to Calibration
-        Tasks without a known label are left out, and as they were. `settings_of` gives the
+        Tasks with fewer known labels are left out, and as they were. `settings_of` gives the
         settings for the checkpoint.
     """
     from affect_pipe.fusion.inference import gather
@@ -150,7 +156,7 @@ def calibrate_model(
         if not name.endswith("_class"):
             continue
         target, logits = gather(name, dialogues, outputs)
-        if not (~np.isnan(target)).any():
+        if (~np.isnan(target)).any(axis=1).sum() < max(1, min_labelled):
             continue
         temperature = fit_temperature(name, logits, target)
         settings = task.settings.model_copy(update={"temperature": temperature})

@@ -340,6 +340,8 @@ def save(
             written.mkdir()
             save_file(tensors, str(written / TENSORS_NAME))
             (written / CARD_NAME).write_text(card, encoding="utf-8")
+            # safetensors writes for the owner alone; a checkpoint is shared like the rest of it.
+            shutil.copymode(written / CARD_NAME, written / TENSORS_NAME)
             for name, picture in (pictures or {}).items():
                 (written / name).write_bytes(picture)
             (written / CONFIG_NAME).write_text(text + "\n", encoding="utf-8")

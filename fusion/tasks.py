@@ -174,7 +174,11 @@ class EmotionClass:
                     continue
                 reference = target[known, index] > 0
                 decided = estimate[known, index]
-                scores[f"{objective}/{emotion}/f1"] = metrics.weighted_f1(reference, decided)
+                # As W-Acc: there is nothing to find where all or none have the emotion.
+                both = reference.any() and not reference.all()
+                scores[f"{objective}/{emotion}/f1"] = (
+                    metrics.weighted_f1(reference, decided) if both else float("nan")
+                )
                 scores[f"{objective}/{emotion}/w_acc"] = metrics.weighted_accuracy(
                     reference, decided
                 )

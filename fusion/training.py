@@ -24,6 +24,7 @@ from affect_pipe.fusion.training_events import Listener, Pace
 from affect_pipe.fusion.training_settings import TrainingSettings, learning_rate
 from affect_pipe.fusion.training_state import TrainingState, load_state, save_state
 from affect_pipe.fusion.weight_average import WeightAverage, copy_state
+from affect_pipe.pipeline.errors import TrainingError
 
 __all__ = [
     "EpochDialogues",
@@ -108,7 +109,7 @@ def train(
 
     Raises
     ------
-    ValueError
+    TrainingError
         If validation gives no finite score, or the loss stops being finite.
     MissingDependencyError
         If Lightning Fabric is not installed.
@@ -291,8 +292,8 @@ class _Loop:
                 continue
             total = losses["total"]
             if not math.isfinite(total.item()):
-                raise ValueError(
-                    f"The training loss became {total.item()}: lower the learning rate."
+                raise TrainingError(
+                    f"training diverged (the loss became {total.item()}): lower the learning rate."
                 )
             self.engine.step(total)
             if self.average is not None:
@@ -312,5 +313,8 @@ class _Loop:
         # One process's word, so that all keep the same epoch.
         metrics = dict(self.engine.fabric.broadcast(metrics))
         if not math.isfinite(metrics.get("score", math.nan)):
-            raise ValueError(f"Validation must give a finite 'score', got {metrics}")
+            raise TrainingError(
+                f"validation gave no finite score ({metrics}): if training diverged, lower the "
+                "learning rate."
+            )
         return metrics

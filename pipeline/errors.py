@@ -28,6 +28,10 @@ class TranscriptError(AffectPipeError):
     """A transcript cannot be read, or does not belong to this media."""
 
 
+class TrainingError(AffectPipeError, ValueError):
+    """A training came to nothing: its numbers stopped being finite."""
+
+
 class CacheError(AffectPipeError):
     """The cache folder cannot be used."""
 

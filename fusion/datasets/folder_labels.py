@@ -151,6 +151,8 @@ def read_labels(
         If the label file is wrong; see `affect_pipe.fusion.datasets.label_rows.read_rows`. A path
         that leads out of the folder and a video in two splits are wrong as well.
     """
+    if not labels.is_file():
+        raise UsageError(f"there is no label file {labels}: give a CSV file.")
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}: give the one that holds the videos.")
     rows = read_rows(labels, sentiment_scale)

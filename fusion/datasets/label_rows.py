@@ -57,7 +57,7 @@ class LabelError(CorpusError):
         listed = "; ".join(f"{path}, {row}" for row in self.rows[:_LISTED])
         rest = len(self.rows) - _LISTED
         more = f"; and {rest} more" if rest > 0 else ""
-        super().__init__(f"{len(self.rows)} label rows are wrong: {listed}{more}; correct them.")
+        super().__init__(f"wrong label rows: {len(self.rows)}: {listed}{more}; correct them.")
 
 
 @dataclass(frozen=True)

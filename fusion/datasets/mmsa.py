@@ -49,7 +49,7 @@ _ID = re.compile(r"(.+)\$_\$(.+)", re.DOTALL)
 
 
 def read_mmsa(
-    path: Path,
+    path: str | Path,
     encode: Encoder | None = None,
     sentiment_scale: float = MAX_INTENSITY,
     classes: int = 3,
@@ -61,7 +61,7 @@ def read_mmsa(
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
     encode : callable, optional
         Makes the text vectors from ``raw_text``, in place of ``text``.
     sentiment_scale : float
@@ -74,6 +74,7 @@ def read_mmsa(
     UsageError, CorpusError
         If the file is missing, is refused (see `array_pickle`), or has another layout.
     """
+    path = Path(path)
     content = load_arrays(path, NAME)
     videos: dict[Split, list[Dialogue]] = {}
     warnings: list[str] = []

@@ -29,7 +29,15 @@ from affect_pipe.fusion.datasets.splits import SHARES, Assignment, assign_splits
 from affect_pipe.fusion.encoding import level_edges
 from affect_pipe.fusion.normalise import Normaliser, fit_normaliser
 from affect_pipe.fusion.recipes.own_videos_card import card
-from affect_pipe.fusion.recipes.own_videos_evidence import EvidenceChoice, choose_evidence
+from affect_pipe.fusion.recipes.own_videos_evidence import (
+    MIN_LABELLED,
+    EvidenceChoice,
+    choose_evidence,
+)
+    MIN_LABELLED,
+    EvidenceChoice,
+    choose_evidence,
+)
 from affect_pipe.fusion.training_settings import TrainingSettings
 from affect_pipe.pipeline.atomic import atomic_write
 from affect_pipe.pipeline.errors import UsageError
@@ -98,9 +106,7 @@ class OwnVideosReport:
         ]
         for split, by_task in self.scores.items():
             for task, metrics in by_task.items():
-                shown = [
-                    f"{name} {value:.3f}" for name, value in metrics.items() if "/" not in name
-                ]
+                shown = [f"{name} {value:.3f}" for name, value in metrics.items() if _whole(name)]
                 lines.append(f"{split}  {task}: {', '.join(shown) or 'nothing to measure'}")
         if self.evidence is not None:
             lines.append(self.evidence.as_text())
@@ -146,7 +152,7 @@ def build(
     """
     from affect_pipe.fusion.calibration import calibrate_model, card_section, settings_of
     from affect_pipe.fusion.models.fusion import FusionModel
-    from affect_pipe.fusion.run_folder import RunFolder
+    from affect_pipe.fusion.run_folder import STATE, RunFolder
     from affect_pipe.fusion.training import seeded, train
 
     seed = settings.training.seed
@@ -160,6 +166,8 @@ def build(
         tell(f"warning: {warning}")
     tasks = _tasks(parts, settings, labelled)
     normaliser = _normaliser(specs, parts["train"], settings)
+    if resume and not (out / STATE).is_file():
+        tell(f"nothing is saved in {out} to go on from: training starts with the first epoch")
     run = RunFolder(
         out,
         {
@@ -185,7 +193,15 @@ def build(
     )
     model = model.cpu()
     # Probabilities first: thresholds are on calibrated ones.
-    calibration, pictures = card_section(calibrate_model(model, parts["dev"], normaliser))
+    calibrated = calibrate_model(model, parts["dev"], normaliser, min_labelled=MIN_LABELLED)
+    calibration, pictures = card_section(calibrated) if calibrated else ("", {})
+    uncalibrated = [t.name for t in tasks if t.name.endswith("_class") and t.name not in calibrated]
+    if uncalibrated:
+        warnings.append(
+            f"fewer than {MIN_LABELLED} dev utterances are labelled for {', '.join(uncalibrated)}: "
+            "probabilities are not calibrated"
+        )
+        tell(f"warning: {warnings[-1]}")
     thresholds = _thresholds(model, parts["dev"], normaliser)
     scores = _scores(model, parts, normaliser, thresholds)
     evidence = _evidence(model, parts, normaliser, settings)

@@ -177,3 +177,12 @@ def test_intensities_imply_classes():
         assert scores[name] == pytest.approx(1.0), name
     rounded = (np.round(labels) / 3).astype(np.float32)[:, None]
     assert task("sentiment_intensity").score(target, rounded, {})["acc7"] == 1.0
+
+
+def test_an_emotion_that_all_or_none_have_scores_nothing():
+    target = np.zeros((4, 7), np.float32)
+    target[:2, 3] = 1
+    found = task("emotion_class").score(target, target, {"f1": dict.fromkeys(EMOTION_CLASSES, 0.5)})
+    assert found["f1/happy/f1"] == 1.0
+    assert np.isnan(found["f1/anger/f1"])
+    assert found["f1/f1"] == 1.0

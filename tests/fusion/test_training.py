@@ -186,7 +186,7 @@ def test_patience_stops_and_metrics_are_written(fitted, tmp_path):
 
 
 def test_a_score_that_is_no_number_is_refused(fitted):
-    with pytest.raises(ValueError, match="finite 'score'"):
+    with pytest.raises(ValueError, match="no finite score"):
         fitted(score=lambda net: {"score": float("nan")})
 
 

@@ -121,6 +121,34 @@ def test_bad_use_is_one_sentence(folder, cache, tmp_path, capsys, more, part):
     assert not (tmp_path / "out").exists()
 
 
+def test_too_few_labels_calibrate_nothing_and_it_is_said(trained):
+    report = json.loads((trained / "report.json").read_text())
+    assert any("not calibrated" in warning for warning in report["warnings"])
+    assert {task.temperature for task in read_config(resolve(trained)).tasks} == {1.0}
+
+
+def test_a_training_that_diverges_is_one_sentence(folder, cache, tmp_path, capsys):
+    more = ["--backbone", "mlp", "--backbone-settings", "{}", "--learning-rate", "1e30"]
+    assert train(folder, tmp_path / "far", cache, *more) == 1
+    err = capsys.readouterr().err
+    assert "lower the learning rate" in err
+    assert "unexpected" not in err
+
+
+def test_going_on_with_nothing_is_said(folder, cache, tmp_path, capsys):
+    assert train(folder, tmp_path / "fresh", cache, "--resume") == 0
+    assert "nothing is saved" in capsys.readouterr().err
+    weights = tmp_path / "fresh" / "checkpoint" / "model.safetensors"
+    card = tmp_path / "fresh" / "checkpoint" / "README.md"
+    assert weights.stat().st_mode == card.stat().st_mode
+
+
+def test_a_missing_label_file_is_bad_use(folder, tmp_path, capsys):
+    arguments = ["--videos", folder, "--labels", tmp_path / "no.csv", "--out", tmp_path / "out"]
+    assert main(["train", *map(str, arguments)]) == 2
+    assert "no label file" in capsys.readouterr().err
+
+
 def test_a_run_folder_is_not_overwritten(trained, folder, cache, capsys):
     assert train(folder, trained, cache) == 2
     assert "holds a run already" in capsys.readouterr().err
