@@ -34,10 +34,6 @@ from affect_pipe.fusion.recipes.own_videos_evidence import (
     EvidenceChoice,
     choose_evidence,
 )
-    MIN_LABELLED,
-    EvidenceChoice,
-    choose_evidence,
-)
 from affect_pipe.fusion.training_settings import TrainingSettings
 from affect_pipe.pipeline.atomic import atomic_write
 from affect_pipe.pipeline.errors import UsageError
