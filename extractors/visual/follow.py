@@ -127,7 +127,7 @@ class FaceTracks:
     """
 
     name = "facemesh"
-    version = "1"
+    version = "2"
 
     def __init__(self, rate_hz: float = 10.0, max_faces: int = 10) -> None:
         self._rate_hz = float(rate_hz)
