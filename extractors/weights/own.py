@@ -1,4 +1,4 @@
-"""Putting the user's own files into the store, taking sets out of it, and checking what is there."""
+"""Putting files into the store by hand, taking sets out of it, checking what is there."""
 
 from __future__ import annotations
 
@@ -193,6 +193,11 @@ def verify(store: WeightsStore, weights: Weights) -> Checked:
         except OSError as error:
             problems.append(f"{name} cannot be read ({error.strerror or error})")
     return Checked(weights.name, folder, n_files, tuple(dict.fromkeys(problems)))
+
+
+def in_store(store: WeightsStore, weights: Weights) -> bool:
+    """Whether the store has a folder of that name, complete or not."""
+    return os.path.lexists(store.folder(weights))
 
 
 def everything(store: WeightsStore) -> tuple[Weights, ...]:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from affect_pipe.extractors.registry import build
-from affect_pipe.extractors.text import minilm
 from affect_pipe.extractors.text.minilm import MiniLM, find_weights
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.records import Utterance, Word
