@@ -107,10 +107,16 @@ class WeightsStore:
             f"{what} are missing: {lacking} not in {folder}" if wanting else f"{what} are missing"
         )
         if not weights.fetchable:
+            why = (
+                f"only {weights.page} has them, by hand: put what you download there into the store"
+                if weights.page
+                else "nothing of that name is published: give your own files that name"
+            )
             return (
-                f"{gone} and nothing of that name is published: give your own files that name with "
-                f"`affect-pipe models add {name} PATH`, or load them from another machine's "
-                f"`affect-pipe models bundle {name} --out {weights.folder_name}.tar`."
+                f"{gone} and {why} with `affect-pipe models add {name} PATH`, or take them from a "
+                f"machine that has them with `affect-pipe models bundle {name} --out "
+                f"{weights.folder_name}.tar` there and `affect-pipe models load "
+                f"{weights.folder_name}.tar` here."
             )
         return (
             f"{gone}" + (f" and {why}" if why else "") + f": with a network, `affect-pipe models "
