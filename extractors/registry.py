@@ -12,6 +12,8 @@ from affect_pipe.pipeline.interfaces import FeatureExtractor
 FEATURES: Mapping[str, str] = {
     "minilm": "affect_pipe.extractors.text.minilm:MiniLM",
     "egemaps": "affect_pipe.extractors.acoustic.egemaps:EGeMAPS",
+    "vggish": "affect_pipe.extractors.acoustic.vggish:VGGish",
+    "deepspectrum": "affect_pipe.extractors.acoustic.deepspectrum:DeepSpectrum",
     "facemesh": "affect_pipe.extractors.visual.facemesh:FaceMesh",
 }
 
