@@ -15,6 +15,8 @@ FEATURES: Mapping[str, str] = {
     "vggish": "affect_pipe.extractors.acoustic.vggish:VGGish",
     "deepspectrum": "affect_pipe.extractors.acoustic.deepspectrum:DeepSpectrum",
     "facemesh": "affect_pipe.extractors.visual.facemesh:FaceMesh",
+    "vggface": "affect_pipe.extractors.visual.vggface:VGGFace",
+    "xception": "affect_pipe.extractors.visual.xception:Xception",
 }
 
 
