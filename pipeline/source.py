@@ -11,6 +11,7 @@ from affect_pipe.pipeline.fingerprint import stage_key
 from affect_pipe.pipeline.frame_pass import FramePass, in_this_thread
 from affect_pipe.pipeline.interfaces import (
     Arrays,
+    AudioStage,
     FrameStage,
     SpeechRecogniser,
     VoiceActivityDetector,
@@ -115,6 +116,27 @@ class CachedSource:
                     lambda entry: entry.arrays,
                 )
             return self._passes[key]
+
+    def sound(self, stage: AudioStage) -> Arrays:
+        """Return the output of a pass over the sound; empty when the file has no audio."""
+        if self.media.audio is None:
+            return {}
+        spec = stage.spec()
+        key = stage_key(self.media.digest, spec)
+        with self._audio_lock:
+            if key not in self._passes:
+                self._passes[key] = self.stages.cached(
+                    spec.stage,
+                    key,
+                    lambda: self._analyse(stage),
+                    lambda arrays: (arrays, {}),
+                    lambda entry: entry.arrays,
+                )
+            return self._passes[key]
+
+    def _analyse(self, stage: AudioStage) -> Arrays:
+        audio = self.audio
+        return stage.analyse(audio) if audio is not None else {}
 
 
 @dataclass(frozen=True)
