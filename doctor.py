@@ -41,6 +41,7 @@ def diagnose(cache_dir: str | None = None) -> tuple[Check, ...]:
         _guarded("ffmpeg", _ffmpeg, needed=False),
         _guarded("text encoder weights", _text_encoder),
         _guarded("Whisper weights", _whisper, needed=False),
+        _guarded("Moonshine", _moonshine, needed=False),
         _guarded("other weights", _weights, needed=False),
         _guarded("checkpoint starter", _starter),
         _guarded("cache", lambda: _cache(cache_dir)),
@@ -99,7 +100,8 @@ def _whisper() -> Check:
     return Check(
         "Whisper weights",
         False,
-        f"{DEFAULT_SIZE} is not on this machine; without a transcript, PocketSphinx is used",
+        f"{DEFAULT_SIZE} is not on this machine; without a transcript, Moonshine or PocketSphinx "
+        "is used",
         f"run `affect-pipe models pull whisper-{DEFAULT_SIZE}` with a network; without one see "
         "docs/models.md",
         needed=False,
@@ -114,6 +116,12 @@ def _weights() -> Check:
     names = [w.name for w in everything(store) if in_store(store, w) and store.look(w) is not None]
     detail = f"{store.root}: {', '.join(names) or 'none'}; all are listed by `affect-pipe models`"
     return Check("other weights", True, detail, needed=False)
+
+
+def _moonshine() -> Check:
+    from affect_pipe.extractors.speech.moonshine_asr import Moonshine
+
+    return Check("Moonshine", True, Moonshine().spec().backend, needed=False)
 
 
 def _starter() -> Check:

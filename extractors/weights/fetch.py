@@ -135,7 +135,7 @@ def _from_url(file: WeightsFile, folder: Path) -> None:
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else "an error"
         raise Unreachable(f"{host} answers {status} for {file.name}") from error
-    except requests.ConnectionError as error:
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         raise Unreachable(f"{host} cannot be reached, or broke off") from error
     except requests.RequestException as error:
         raise Unreachable(f"{host} cannot be reached ({type(error).__name__})") from error
