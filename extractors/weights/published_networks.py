@@ -11,15 +11,14 @@ _FACENET = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9
 
 
 def _vgg(name: str, file: str, n_bytes: int, sha256: str) -> Weights:
-    network = name.removesuffix("-imagenet")
     return Weights(
         name=name,
         files=(WeightsFile(file, n_bytes, sha256, f"{_TORCH}/{file}"),),
         cache="torch",
         licence="BSD-3-Clause (torchvision); trained on ImageNet-1k",
-        page=f"https://pytorch.org/vision/stable/models/generated/torchvision.models.{network}.html",
+        page=f"https://pytorch.org/vision/stable/models/generated/torchvision.models.{name}.html",
         used_by=("deepspectrum",),
-        about=f"{network.upper()} of torchvision, IMAGENET1K_V1",
+        about=f"{name.upper()} of torchvision, IMAGENET1K_V1",
     )
 
 
@@ -40,13 +39,13 @@ NETWORK_ROWS: tuple[Weights, ...] = (
         about="VGGish of AudioSet, converted to PyTorch",
     ),
     _vgg(
-        "vgg16-imagenet",
+        "vgg16",
         "vgg16-397923af.pth",
         553_433_881,
         "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
     ),
     _vgg(
-        "vgg19-imagenet",
+        "vgg19",
         "vgg19-dcbb9e9d.pth",
         574_673_361,
         "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
@@ -77,7 +76,7 @@ NETWORK_ROWS: tuple[Weights, ...] = (
         about="InceptionResnetV1 of facenet-pytorch, 512 columns",
     ),
     Weights(
-        name="xception",
+        name="xception-in1k",
         files=(WeightsFile("config.json"), WeightsFile("model.safetensors")),
         hub="timm/legacy_xception.tf_in1k",
         licence="Apache-2.0",
