@@ -1,4 +1,4 @@
-"""Putting the user's own files into the store, taking sets out of it, and checking what is there."""
+"""The user's own files put into the store, sets taken out of it, and what is there checked."""
 
 from __future__ import annotations
 
