@@ -109,7 +109,7 @@ def find(hub, tmp_path):
     return call
 
 
-def test_only_what_is_loaded_is_fetched_and_only_once(hub, find, tmp_path):
+def test_only_what_is_loaded_is_fetched_and_only_once(hub, find):
     done = find("lab/model")
     assert done.returncode == 0, done.stderr
     folder = done.stdout.strip()
