@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from affect_pipe.commands.models import needed
+from affect_pipe.commands.models_needed import needed
 from affect_pipe.extractors.weights.catalogue import wanted
 from affect_pipe.extractors.weights.fetch import origin
 from affect_pipe.extractors.weights.needs import Weights
