@@ -138,6 +138,7 @@ class Analyzer:
             media_path=video,
             transcript=settings.transcript,
             language=settings.language,
+            task=settings.asr_task,
             max_words_per_s=settings.limits.max_words_per_s,
         )
         describer = Describer(

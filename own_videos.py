@@ -155,6 +155,7 @@ class _Describing:
                 self.run.asr,
                 media_path=part.path,
                 language=self.run.language,
+                task=self.run.asr_task,
                 max_words_per_s=self.run.limits.max_words_per_s,
             )
         )

@@ -41,7 +41,12 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--asr",
         metavar="NAME",
         help="source of the words: auto, transcript, whisper[:size or .pt file], "
-        "moonshine, pocketsphinx",
+        "faster-whisper[:size or folder], moonshine, pocketsphinx",
+    )
+    run.add_argument(
+        "--asr-task",
+        choices=("transcribe", "translate"),
+        help="what Whisper writes: what is said, or its English translation (transcribe)",
     )
     run.add_argument(
         "--transcript",
@@ -83,7 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
     }
     flags = {
         name: getattr(arguments, name)
-        for name in ("model", "asr", "transcript", "language", "cache_dir")
+        for name in ("model", "asr", "asr_task", "transcript", "language", "cache_dir")
     }
     flags["segmentation"] = {k: v for k, v in segmentation.items() if v is not None}
     settings = load_settings(arguments.config, flags)

@@ -32,7 +32,9 @@ def fill_words(
             if utterance.start_s <= (word.start_s + word.end_s) / 2 < utterance.end_s
         )
         kept, reason = trusted_words(heard, transcript.guesses, settings)
-        reason = reason if heard else NO_WORDS_WITHIN
+        if not heard:
+            doubt = transcript.doubt_during(utterance.start_s, utterance.end_s)
+            reason = doubt or NO_WORDS_WITHIN
         text = "" if reason else join_words(word.text for word in kept)
         filled.append(replace(utterance, text=text, words=kept, text_reason=reason))
     return tuple(filled)

@@ -153,6 +153,15 @@ class Segment:
 
     ``words`` are always filled: a source without word times has them spread over the segment in
     proportion to their length, and says so in ``Transcript.word_times``.
+
+    Attributes
+    ----------
+    quality : mapping of str to float
+        What the recogniser tells of it, where it tells anything: ``no_speech_probability`` in
+        [0, 1], ``mean_log_probability`` of its tokens (natural logarithm, at most 0),
+        ``compression_ratio`` of its text (much over 2: it repeats itself).
+    doubt : str, optional
+        Why its words are taken for made up and count as not heard; None where they are believed.
     """
 
     start_s: float
@@ -160,9 +169,13 @@ class Segment:
     text: str
     words: tuple[Word, ...]
     speaker: str | None = None
+    quality: Mapping[str, float] = field(default_factory=dict)
+    doubt: str | None = None
 
     def __post_init__(self) -> None:
         _check_interval(f"Segment({self.text[:30]!r})", self.start_s, self.end_s)
+        if not all(math.isfinite(value) for value in self.quality.values()):
+            raise ValueError(f"Segment({self.text[:30]!r}) has quality {dict(self.quality)}")
 
 
 @dataclass(frozen=True)
@@ -191,8 +204,26 @@ class Transcript:
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """All words in order."""
-        return tuple(word for segment in self.segments for word in segment.words)
+        """All words that are believed, in order."""
+        return tuple(word for segment in self.believed for word in segment.words)
+
+    @property
+    def believed(self) -> tuple[Segment, ...]:
+        """The segments whose words are not taken for made up."""
+        return tuple(segment for segment in self.segments if segment.doubt is None)
+
+    def doubt_during(self, start_s: float, end_s: float) -> str | None:
+        """Say why words heard in ``[start_s, end_s)`` are not believed; None where there are none.
+
+        Of several reasons, that of the segment which fills most of the time.
+        """
+        doubted = [
+            (min(segment.end_s, end_s) - max(segment.start_s, start_s), segment.doubt)
+            for segment in self.segments
+            if segment.doubt is not None
+        ]
+        length_s, doubt = max(doubted, key=lambda pair: pair[0], default=(0.0, None))
+        return doubt if length_s > 0 else None
 
 
 @dataclass(frozen=True)
@@ -200,7 +231,7 @@ class Utterance:
     """A stretch of speech by one speaker that is described and judged as one.
 
     ``text`` is empty where nothing intelligible was said; ``text_reason`` then says why
-    ("no words recognised", "most words are guesses").
+    ("no words recognised", "most words are guesses", the doubt of a segment).
     """
 
     index: int

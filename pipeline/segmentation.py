@@ -103,7 +103,8 @@ def cut_utterances(
 
     Cuts fall at changes of speaker, at pauses, at sentence ends and, in what is still too long,
     at the longest pause or a comma; never within a word. Words of one speaker that overlap in
-    time are trimmed to where the next one starts. No words and no speech give an empty tuple.
+    time are trimmed to where the next one starts. Segments in doubt count as speech without words,
+    and their doubt is the reason. No words and no speech give an empty tuple.
 
     Parameters
     ----------
@@ -124,7 +125,13 @@ def cut_utterances(
     spoken = [_utterance(piece, transcript.guesses, settings) for piece in pieces]
     covered = [Interval(piece.start_s, piece.end_s) for piece in pieces]
     wordless = [
-        Utterance(0, interval.start_s, interval.end_s, "", text_reason=NO_WORDS)
+        Utterance(
+            0,
+            interval.start_s,
+            interval.end_s,
+            "",
+            text_reason=transcript.doubt_during(interval.start_s, interval.end_s) or NO_WORDS,
+        )
         for interval in _wordless(voice_activity, covered, settings)
     ]
     ordered = sorted(spoken + wordless, key=lambda utterance: (utterance.start_s, utterance.end_s))
@@ -133,7 +140,7 @@ def cut_utterances(
 
 def _turns(transcript: Transcript) -> Iterator[list[_Piece]]:
     """Yield the segments as pieces, grouped into turns of one speaker, times in order."""
-    by_start = sorted(transcript.segments, key=lambda segment: segment.start_s)
+    by_start = sorted(transcript.believed, key=lambda segment: segment.start_s)
     segments = _untangle([segment for segment in by_start if segment.words])
     for _, turn in groupby(segments, key=lambda segment: segment.speaker):
         yield [_Piece(segment.words, segment.speaker) for segment in turn]

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -27,7 +27,11 @@ class RunSettings(BaseModel):
     asr: str = Field(
         default="auto",
         description="Where the words come from: auto, transcript, whisper[:size or .pt file], "
-        "moonshine, pocketsphinx.",
+        "faster-whisper[:size, hub name or folder], moonshine, pocketsphinx.",
+    )
+    asr_task: Literal["transcribe", "translate"] = Field(
+        default="transcribe",
+        description="What Whisper writes: what is said (transcribe), or its English translation.",
     )
     transcript: Path | None = Field(
         default=None, description="Transcript file; default: one beside the video."
