@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from affect_pipe.extractors.speech.no_words import NoWords
 from affect_pipe.extractors.speech.recognisers import choose
+from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.fusion.datasets.folder_labels import (
     LabelledFolder,
@@ -167,6 +168,7 @@ class _Describing:
             limits=self.run.limits,
             memo=DigestMemo(self._cache.digest_folder()),
             frame_pass=self.frames,
+            diarisation=find_diarisation(part.path),
         )
 
         def cut(source: CachedSource) -> tuple[Utterance, ...]:

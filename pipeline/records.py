@@ -179,6 +179,35 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class SpeakerTurn:
+    """Time ``[start_s, end_s)`` in which one speaker, by name, speaks."""
+
+    start_s: float
+    end_s: float
+    speaker: str
+
+    def __post_init__(self) -> None:
+        _check_interval(f"SpeakerTurn({self.speaker!r})", self.start_s, self.end_s)
+
+
+@dataclass(frozen=True)
+class Diarisation:
+    """Who speaks when: turns in order of their start, which may overlap; ``name`` of the file."""
+
+    turns: tuple[SpeakerTurn, ...]
+    name: str
+
+    def speaker_during(self, start_s: float, end_s: float) -> str | None:
+        """Return who speaks most of ``[start_s, end_s)``; None where nobody does."""
+        spoken_s: dict[str, float] = {}
+        for turn in self.turns:
+            common_s = min(turn.end_s, end_s) - max(turn.start_s, start_s)
+            if common_s > 0:
+                spoken_s[turn.speaker] = spoken_s.get(turn.speaker, 0.0) + common_s
+        return max(spoken_s, key=lambda speaker: spoken_s[speaker], default=None)
+
+
+@dataclass(frozen=True)
 class Transcript:
     """What was said, as one source of words tells it.
 
@@ -192,6 +221,8 @@ class Transcript:
         From the source itself, force-aligned to the audio, or spread evenly over segments.
     guesses : bool
         True where the source mishears so often that its words need their confidence checked.
+    diarisation : Diarisation, optional
+        Where the speakers come from, if not from the source of the words itself.
     """
 
     segments: tuple[Segment, ...]
@@ -201,6 +232,7 @@ class Transcript:
     word_times: Literal["measured", "aligned", "spread"] = "measured"
     guesses: bool = False
     warnings: tuple[str, ...] = ()
+    diarisation: Diarisation | None = None
 
     @property
     def words(self) -> tuple[Word, ...]:

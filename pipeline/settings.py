@@ -36,6 +36,10 @@ class RunSettings(BaseModel):
     transcript: Path | None = Field(
         default=None, description="Transcript file; default: one beside the video."
     )
+    diarisation: Path | None = Field(
+        default=None,
+        description="RTTM file that says who speaks when; default: one beside the video.",
+    )
     language: str | None = Field(
         default=None, description="Language spoken, as an ISO 639-1 code; default: detected."
     )
@@ -50,7 +54,9 @@ class RunSettings(BaseModel):
         default_factory=MediaLimits, description="Bounds on what is read of a media file."
     )
 
-    @field_validator("model", "asr", "transcript", "language", "cache_dir", mode="before")
+    @field_validator(
+        "model", "asr", "transcript", "diarisation", "language", "cache_dir", mode="before"
+    )
     @classmethod
     def _check_text(cls, given: object) -> object:
         # Before it becomes a path: an empty path is the folder one is in.

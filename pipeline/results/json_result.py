@@ -135,6 +135,7 @@ def _media(media: Media) -> dict[str, Any]:
 
 
 def _asr(transcript: Transcript) -> dict[str, Any]:
+    diarisation = transcript.diarisation
     judged = [_segment(s) for s in transcript.segments if s.quality or s.doubt]
     return {
         "source": transcript.source,
@@ -143,6 +144,7 @@ def _asr(transcript: Transcript) -> dict[str, Any]:
         "word_times": transcript.word_times,
         "guesses": bool(transcript.guesses),
         "warnings": list(transcript.warnings),
+        **({"diarisation": diarisation.name} if diarisation else {}),
         **({"segments": judged} if judged else {}),
     }
 
