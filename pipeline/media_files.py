@@ -22,6 +22,7 @@ AUDIO_SUFFIXES = frozenset(
         *(".aif", ".aiff", ".aifc", ".caf", ".au", ".amr", ".ac3", ".weba"),
     }
 )
+_HERE = PurePath()
 # How many kinds of other files a message names.
 _NAMED = 6
 
@@ -39,7 +40,7 @@ class MediaFile:
     """
 
     path: Path
-    folder: PurePath = PurePath()
+    folder: PurePath = _HERE
 
     @property
     def target(self) -> PurePath:

@@ -60,15 +60,7 @@ def choose(
     MissingWeightsError
         If only Whisper knows the language and its weights cannot be had.
     """
-    name, _, detail = asr.partition(":")
-    if name not in ("auto", "transcript", "whisper", "pocketsphinx") or (
-        detail and name != "whisper"
-    ):
-        raise UsageError(f"unknown recogniser {quoted(asr)}: known are {', '.join(NAMES)}.")
-    if transcript is not None and name in ("whisper", "pocketsphinx"):
-        raise UsageError(
-            f"--transcript {transcript} and --asr {asr} contradict each other: give one of them."
-        )
+    name, detail = check_asr(asr, transcript)
     if name == "whisper":
         return _whisper(detail or DEFAULT_SIZE, language, allow_download)
     if name == "pocketsphinx":
@@ -82,6 +74,26 @@ def choose(
             f"{media_path.stem}.srt (or .vtt, .json, .txt) there, or use --asr auto."
         )
     return _best_for_audio(language, allow_download)
+
+
+def check_asr(asr: str, transcript: Path | None = None) -> tuple[str, str]:
+    """Return the name and the detail of ``asr``, before any file is looked at.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown, or a transcript contradicts it.
+    """
+    name, _, detail = asr.partition(":")
+    if name not in ("auto", "transcript", "whisper", "pocketsphinx") or (
+        detail and name != "whisper"
+    ):
+        raise UsageError(f"unknown recogniser {quoted(asr)}: known are {', '.join(NAMES)}.")
+    if transcript is not None and name in ("whisper", "pocketsphinx"):
+        raise UsageError(
+            f"--transcript {transcript} and --asr {asr} contradict each other: give one of them."
+        )
+    return name, detail
 
 
 def _whisper(model: str, language: str | None, allow_download: bool) -> SpeechRecogniser:
