@@ -12,7 +12,8 @@ def add_word_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--asr",
         metavar="NAME",
-        help="source of the words: auto, transcript, whisper[:size or .pt file], pocketsphinx",
+        help="source of the words: auto, transcript, whisper[:size or .pt file], "
+        "moonshine, pocketsphinx",
     )
     parser.add_argument(
         "--transcript",

@@ -15,7 +15,11 @@ from affect_pipe.pipeline.interfaces import FeatureExtractor
 FEATURES: Mapping[str, str] = {
     "minilm": "affect_pipe.extractors.text.minilm:MiniLM",
     "egemaps": "affect_pipe.extractors.acoustic.egemaps:EGeMAPS",
+    "vggish": "affect_pipe.extractors.acoustic.vggish:VGGish",
+    "deepspectrum": "affect_pipe.extractors.acoustic.deepspectrum:DeepSpectrum",
     "facemesh": "affect_pipe.extractors.visual.facemesh:FaceMesh",
+    "vggface": "affect_pipe.extractors.visual.vggface:VGGFace",
+    "xception": "affect_pipe.extractors.visual.xception:Xception",
 }
 # Arguments that are no settings: where weights lie is this machine's affair.
 _NOT_SETTINGS = frozenset({"folder"})
