@@ -22,7 +22,7 @@ from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 if TYPE_CHECKING:
-    from affect_pipe.feature_extraction import Written
+    from affect_pipe.api import Written
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:

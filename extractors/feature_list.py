@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from affect_pipe.extractors.notes import NOTES, licence_of
 from affect_pipe.extractors.registry import FEATURES, build
-from affect_pipe.pipeline.errors import AffectPipeError
+from affect_pipe.pipeline.errors import AffectPipeError, MissingWeightsError
 from affect_pipe.pipeline.interfaces import FeatureExtractor, FrameLevel
 
 
@@ -62,6 +62,8 @@ def _listed(name: str) -> ListedFeature:
         extractor = build(name)
         spec = extractor.spec()
         modality, dim = spec.modality, spec.dim
+    except MissingWeightsError:
+        problem = "its weights are not on this machine: `affect-pipe models list` says what to do"
     except AffectPipeError as error:
         problem = str(error)
     except ImportError as error:

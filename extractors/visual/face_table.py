@@ -78,7 +78,8 @@ def _place(
     speaking: list[int | None],
 ) -> None:
     """Fill in the utterance of each row; where two overlap, that of the face that is speaking."""
-    for number, (utterance, face) in enumerate(zip(utterances, faces.seen, strict=True)):
+    for utterance, face in zip(utterances, faces.seen, strict=True):
+        number = utterance.index
         first, last = np.searchsorted(arrays["time_s"], [utterance.start_s, utterance.end_s])
         for row in range(first, last):
             if within[row] is None:
