@@ -60,13 +60,14 @@ class LaterUtterances(Sequence[Utterance]):
 
     def __init__(self, cut: Callable[[], tuple[Utterance, ...]]) -> None:
         self._cut = cut
-        self.asked_for = False
+        self.cut_already = False
 
     @cached_property
     def all(self) -> tuple[Utterance, ...]:
         """The utterances."""
-        self.asked_for = True
-        return self._cut()
+        found = self._cut()
+        self.cut_already = True
+        return found
 
     @overload
     def __getitem__(self, index: int) -> Utterance: ...
@@ -120,7 +121,7 @@ class Extraction:
                     failed[name] = error
         names = [extractor.spec().name for extractor in self.describer.extractors]
         results = [found[name] for name in names if name in found]
-        source, asked = opened.source, utterances.asked_for
+        source, asked = opened.source, utterances.cut_already
         transcript = self.describer.recogniser.signed(source.transcript) if asked else None
         warnings = [*(transcript.warnings if transcript else ()), *opened.problems()]
         warnings += sorted(set(source.stages.warnings) - set(warnings))

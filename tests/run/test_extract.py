@@ -209,6 +209,26 @@ def test_a_folder_with_a_broken_video(clip, heard_clip, cache, tmp_path, capsys)
     assert found == ["a/clip.egemaps.utterance.csv", "b/clip.egemaps.utterance.csv"]
 
 
+def test_a_file_that_vanished_from_a_folder_is_work_that_failed(clip, cache, tmp_path, capsys):
+    shutil.copy(clip, tmp_path / "clip.mp4")
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    options = ("--features", "egemaps", "--level", "frame", "--out", tmp_path / "out")
+    assert extract(cache, tmp_path, *options) == 1
+    assert "gone.mp4 does not exist" in capsys.readouterr().err
+
+
+def test_a_feature_that_fails_leaves_the_others(clip, cache, tmp_path, capsys):
+    """A transcript that is none stops what needs words, not the sound."""
+    alone = shutil.copy(clip, tmp_path / "alone.mp4")
+    (tmp_path / "alone.srt").write_text("no cues at all")
+    options = ("--features", "egemaps,facemesh", "--level", "frame", "--out", tmp_path / "out")
+    assert extract(cache, alone, *options) == 1
+    told = capsys.readouterr()
+    assert "facemesh of alone.mp4 is missing: " in told.err
+    assert "alone.egemaps.frame.parquet" in told.out
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["alone.egemaps.frame.parquet"]
+
+
 def test_from_python_many_files_come_as_what_was_written(clip, cache, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_text("no video at all")
