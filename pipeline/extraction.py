@@ -19,6 +19,9 @@ from affect_pipe.pipeline.frame_table import FrameTable
 from affect_pipe.pipeline.interfaces import FeatureExtractor, FrameLevel
 from affect_pipe.pipeline.records import FeatureBlock, Media, Transcript, Utterance
 
+NO_SPEECH = "no speech was found in this file, so there are no utterances and no rows"
+NO_AUDIO = "this file has no audio and no words come from elsewhere, so there are no rows"
+
 Level = Literal["utterance", "frame"]
 LEVELS: tuple[Level, ...] = ("utterance", "frame")
 
@@ -124,6 +127,8 @@ class Extraction:
         source, asked = opened.source, utterances.cut_already
         transcript = self.describer.recogniser.signed(source.transcript) if asked else None
         warnings = [*(transcript.warnings if transcript else ()), *opened.problems()]
+        if self.level == "utterance" and not len(utterances):
+            warnings.append(NO_AUDIO if source.media.audio is None else NO_SPEECH)
         warnings += sorted(set(source.stages.warnings) - set(warnings))
         return Extracted(
             media=source.media,

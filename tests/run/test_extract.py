@@ -181,9 +181,10 @@ def test_frames_of_sound_ask_nobody_for_words(heard_clip, cache, tmp_path):
     assert "transcript" not in found["egemaps"].metadata
 
 
-def test_nobody_speaks(cache, tmp_path, make_media):
+def test_nobody_speaks(cache, tmp_path, make_media, capsys):
     quiet = make_media("quiet.wav", "-f", "lavfi", "-i", "anullsrc=r=16000", "-t", 2)
     assert extract(cache, quiet, "--features", "egemaps,minilm", "--out", tmp_path) == 0
+    assert "no speech was found in this file" in capsys.readouterr().err
     table = pq.read_table(tmp_path / "quiet.egemaps.utterance.parquet")
     assert table.num_rows == 0
     assert table.num_columns == 8 + 88
