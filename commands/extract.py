@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affect_pipe.commands.common import (
+    BAD_USE,
     FAILED,
     OK,
     Verbs,
@@ -108,7 +110,14 @@ def _extract(arguments: argparse.Namespace) -> int:
                 if arguments.debug:
                     raise
                 codes.append(complain(error))
-    return FAILED if FAILED in codes else max(codes, default=OK)
+    return _exit_code(codes)
+
+
+def _exit_code(codes: Sequence[int]) -> int:
+    """Sum up several files or features: bad use only where nothing but that was found."""
+    if all(code == OK for code in codes):
+        return OK
+    return BAD_USE if all(code == BAD_USE for code in codes) else FAILED
 
 
 def _names(given: str) -> list[str]:
@@ -122,7 +131,7 @@ def _show(written: Written, *, named: bool) -> int:
     of = f"{written.media.name}: " if named else ""
     for warning in written.warnings:
         print(f"affect-pipe: warning: {printable(of + warning)}", file=sys.stderr)
-    codes = [OK]
+    codes = [OK] * len(written.paths)
     for feature, error in written.failures:
         tell(f"{feature} of {written.media.name} is missing: {error}")
         codes.append(error.exit_code)
@@ -130,7 +139,7 @@ def _show(written: Written, *, named: bool) -> int:
         first, *others = written.paths
         with standard_output():
             print(printable(f"wrote {', '.join([str(first), *(path.name for path in others)])}"))
-    return FAILED if FAILED in codes else max(codes)
+    return _exit_code(codes)
 
 
 def _list() -> int:

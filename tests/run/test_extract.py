@@ -181,9 +181,10 @@ def test_frames_of_sound_ask_nobody_for_words(heard_clip, cache, tmp_path):
     assert "transcript" not in found["egemaps"].metadata
 
 
-def test_nobody_speaks(cache, tmp_path, make_media):
+def test_nobody_speaks(cache, tmp_path, make_media, capsys):
     quiet = make_media("quiet.wav", "-f", "lavfi", "-i", "anullsrc=r=16000", "-t", 2)
     assert extract(cache, quiet, "--features", "egemaps,minilm", "--out", tmp_path) == 0
+    assert "no speech was found in this file" in capsys.readouterr().err
     table = pq.read_table(tmp_path / "quiet.egemaps.utterance.parquet")
     assert table.num_rows == 0
     assert table.num_columns == 8 + 88
@@ -207,6 +208,26 @@ def test_a_folder_with_a_broken_video(clip, heard_clip, cache, tmp_path, capsys)
     assert told.out.count("wrote") == 2
     found = sorted(p.relative_to(out).as_posix() for p in out.rglob("*.csv"))
     assert found == ["a/clip.egemaps.utterance.csv", "b/clip.egemaps.utterance.csv"]
+
+
+def test_a_file_that_vanished_from_a_folder_is_work_that_failed(clip, cache, tmp_path, capsys):
+    shutil.copy(clip, tmp_path / "clip.mp4")
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    options = ("--features", "egemaps", "--level", "frame", "--out", tmp_path / "out")
+    assert extract(cache, tmp_path, *options) == 1
+    assert "gone.mp4 does not exist" in capsys.readouterr().err
+
+
+def test_a_feature_that_fails_leaves_the_others(clip, cache, tmp_path, capsys):
+    """A transcript that is none stops what needs words, not the sound."""
+    alone = shutil.copy(clip, tmp_path / "alone.mp4")
+    (tmp_path / "alone.srt").write_text("no cues at all")
+    options = ("--features", "egemaps,facemesh", "--level", "frame", "--out", tmp_path / "out")
+    assert extract(cache, alone, *options) == 1
+    told = capsys.readouterr()
+    assert "facemesh of alone.mp4 is missing: " in told.err
+    assert "alone.egemaps.frame.parquet" in told.out
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["alone.egemaps.frame.parquet"]
 
 
 def test_from_python_many_files_come_as_what_was_written(clip, cache, tmp_path):
