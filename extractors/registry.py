@@ -10,6 +10,8 @@ from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.interfaces import FeatureExtractor
 
 FEATURES: Mapping[str, str] = {
+    "glove": "affect_pipe.extractors.text.glove.extractor:GloVe",
+    "bert": "affect_pipe.extractors.text.bert:BERT",
     "minilm": "affect_pipe.extractors.text.minilm:MiniLM",
     "egemaps": "affect_pipe.extractors.acoustic.egemaps:EGeMAPS",
     "facemesh": "affect_pipe.extractors.visual.facemesh:FaceMesh",
