@@ -7,6 +7,7 @@ is published.
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from affect_pipe.extractors.weights.needs import Weights, WeightsFile, check_name
 from affect_pipe.extractors.weights.published import ROWS
@@ -49,6 +50,34 @@ WORD_VECTORS = Weights(
     used_by=("glove",),
     about="word vectors",
 )
+#: What a repository of the hub may hold where nobody said which of these it is.
+ANY_MODEL = dataclasses.replace(
+    ENCODER,
+    one_of=(*ENCODER.one_of, "model.bin"),
+    patterns=(*ENCODER.patterns, "vocabulary.json", "vocabulary.txt", "preprocessor_config.json"),
+    used_by=(),
+    about="model of the Hugging Face hub",
+)
+#: Files of the user's own, of any kind.
+OWN_FILES = Weights(name="own", one_of=("*",), about="your own files")
+
+# Other names of the same weights, as libraries and releases call them.
+_ALIASES = {
+    "whisper-large": "whisper-large-v3",
+    "whisper-turbo": "whisper-large-v3-turbo",
+    "faster-whisper-large": "faster-whisper-large-v3",
+    "faster-whisper-turbo": "faster-whisper-large-v3-turbo",
+}
+
+_COLUMNS = re.compile(r"\.\d{1,4}d$")
+
+
+def release_of(table: str) -> Weights | None:
+    """Return the published archive that a table of word vectors is in, if there is one.
+
+    ``glove.6B.300d`` lies in the archive ``glove.6B`` with three others.
+    """
+    return CATALOGUE.get(table) or CATALOGUE.get(_COLUMNS.sub("", table))
 
 
 def wanted(name: str, like: Weights | None = None) -> Weights:
@@ -68,10 +97,10 @@ def wanted(name: str, like: Weights | None = None) -> Weights:
     UsageError
         If no weights can have this name.
     """
-    if name in CATALOGUE:
-        return CATALOGUE[name]
+    if _ALIASES.get(name, name) in CATALOGUE:
+        return CATALOGUE[_ALIASES.get(name, name)]
     check_name(name)
-    shape = like if like is not None else Weights(name=name, one_of=("*",))
+    shape = like if like is not None else ANY_MODEL if "/" in name else OWN_FILES
     return dataclasses.replace(
         shape,
         name=name,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from affect_pipe.extractors.weights import places
 from affect_pipe.extractors.weights.needs import Weights, WeightsFile
 from affect_pipe.extractors.weights.record import WeightsRecord, describe, sha256_of, write_record
-from affect_pipe.extractors.weights.staging import StoreError, locked, staged
+from affect_pipe.extractors.weights.staging import StoreError, install, locked, staging
 from affect_pipe.pipeline.optional import require
 from affect_pipe.pipeline.sizes import format_size
 
@@ -53,8 +53,7 @@ def fetch(weights: Weights, root: Path, *, say: Callable[[str], None] | None = N
     if offline():
         raise Unreachable(f"the network is switched off by {_OFFLINE}")
     if say is not None:
-        size = weights.size
-        amount = f" ({format_size(size)})" if size is not None else ""
+        amount = f" ({format_size(weights.known_size)})" if weights.known_size else ""
         say(f"fetching {weights.name}{amount} from {origin(weights)}")
     if weights.hub is not None:
         return _from_hub(weights)
@@ -63,7 +62,7 @@ def fetch(weights: Weights, root: Path, *, say: Callable[[str], None] | None = N
         # Another process may have fetched it while this one waited.
         if final.is_dir() and not places.missing_in(weights, final):
             return final
-        with staged(root, weights.folder_name) as folder:
+        with staging(root) as folder:
             for file in weights.files:
                 _from_url(file, folder)
             record = WeightsRecord(
@@ -74,6 +73,7 @@ def fetch(weights: Weights, root: Path, *, say: Callable[[str], None] | None = N
                 origin=origin(weights),
             )
             write_record(folder, record)
+            install(folder, final)
         return final
 
 
@@ -108,7 +108,9 @@ def _why_no_hub(weights: Weights, error: Exception) -> str:
     kind = type(error).__name__
     if kind in {"RepositoryNotFoundError", "GatedRepoError", "RevisionNotFoundError"}:
         return f"huggingface.co has no {weights.hub} that may be read without logging in"
-    return f"huggingface.co cannot be reached ({kind})"
+    # What the client says of a machine without a network.
+    unknown = kind in {"LocalEntryNotFoundError", "ConnectError", "ConnectionError"}
+    return "huggingface.co cannot be reached" + ("" if unknown else f" ({kind})")
 
 
 def _from_url(file: WeightsFile, folder: Path) -> None:
@@ -133,6 +135,8 @@ def _from_url(file: WeightsFile, folder: Path) -> None:
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else "an error"
         raise Unreachable(f"{host} answers {status} for {file.name}") from error
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+        raise Unreachable(f"{host} cannot be reached, or broke off") from error
     except requests.RequestException as error:
         raise Unreachable(f"{host} cannot be reached ({type(error).__name__})") from error
     except ValueError as error:

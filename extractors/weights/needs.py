@@ -9,7 +9,7 @@ import fnmatch
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted
@@ -19,7 +19,7 @@ _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,94}[A-Za-z0-9_])?"
 _NAME = re.compile(f"{_PART}(?:/{_PART})?")
 
 LibraryCache = Literal["torch", "whisper"]
-"""A folder in which a library keeps files under the same names; see `affect_pipe.extractors`."""
+"""A library whose own folder may hold the files under the same names."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class Weights:
         Older ids under which the same repository may lie in the Hugging Face cache.
     cache : str, optional
         A library's own folder in which the files may lie too.
+    package : str
+        Module and folder of an installable package that carries the files: ``module/folder``.
     licence, page : str
         Of the weights, and where that is said; empty where it is not known.
     used_by : tuple of str
@@ -85,6 +87,7 @@ class Weights:
     revision: str | None = None
     hub_aliases: tuple[str, ...] = ()
     cache: LibraryCache | None = None
+    package: str = ""
     licence: str = ""
     page: str = ""
     used_by: tuple[str, ...] = ()
@@ -97,14 +100,18 @@ class Weights:
     @property
     def folder_name(self) -> str:
         """The name as one folder: ``org/name`` is ``org--name``."""
-        return self.name.replace("/", "--")
+        return folder_name(self.name)
 
     @property
     def size(self) -> int | None:
         """Bytes of all files; None unless all sizes are published."""
-        sizes = [file.size for file in self.files]
-        known = [size for size in sizes if size is not None]
-        return sum(known) if known and len(known) == len(sizes) and not self.one_of else None
+        unknown = self.one_of or any(file.size is None for file in self.files)
+        return None if unknown or not self.files else self.known_size
+
+    @property
+    def known_size(self) -> int:
+        """Bytes of the files whose size is published; small ones are often not among them."""
+        return sum(file.size or 0 for file in self.files)
 
     @property
     def fetchable(self) -> bool:
@@ -118,13 +125,26 @@ class Weights:
         there = set(present)
         wanting = [file.name for file in self.files if file.name not in there]
         if self.one_of and not any(fnmatch.fnmatchcase(n, p) for n in there for p in self.one_of):
-            wanting.append(" or ".join(self.one_of))
+            wanting.append("any file" if self.one_of == ("*",) else " or ".join(self.one_of))
         return tuple(wanting)
 
     def covers(self, name: str) -> bool:
         """Whether a file of this name belongs to it."""
         listed = any(file.name == name for file in self.files)
         return listed or any(fnmatch.fnmatchcase(name, p) for p in self.one_of + self.patterns)
+
+
+@runtime_checkable
+class NeedsWeights(Protocol):
+    """A feature extractor that loads published weights."""
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Return what it loads with its settings; cheap, whether or not they are here."""
+
+
+def folder_name(name: str) -> str:
+    """Return the folder of the weights ``name``; no two names share one."""
+    return name.replace("/", "--")
 
 
 def check_name(name: str) -> str:
@@ -154,11 +174,14 @@ def check_file_name(name: str) -> str:
         If it is absolute, leads out of its folder, or holds what some system cannot keep.
     """
     parts = name.split("/")
-    plain = all(part not in ("", ".", "..") and not part.endswith((".", " ")) for part in parts)
+    # Hidden names are the store's own.
+    plain = all(
+        part and not part.startswith(".") and not part.endswith((".", " ")) for part in parts
+    )
     printable = name.isprintable() and not set(name) & set('\\:*?"<>|')
     if not plain or not printable or len(name.encode()) > 400 or len(parts) > 8:
         raise UsageError(
             f"{quoted(name)} cannot be the name of a file of weights: expected a relative path "
-            "without '..' and without characters that some systems do not allow."
+            "without '..', hidden names and characters that some systems do not allow."
         )
     return name

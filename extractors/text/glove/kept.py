@@ -19,7 +19,7 @@ from affect_pipe.extractors.text.glove.table import (
     WordTable,
     write_table,
 )
-from affect_pipe.extractors.weights.catalogue import CATALOGUE, WORD_VECTORS, wanted
+from affect_pipe.extractors.weights.catalogue import WORD_VECTORS, wanted
 from affect_pipe.extractors.weights.staging import locked
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.cache import resolve_root
@@ -72,12 +72,12 @@ class KeptTables:
         """
         if self._given is not None:
             return find_table(self._given, table)
-        own, family = wanted(table, WORD_VECTORS), _COLUMNS.sub("", table)
-        folder = self._store.look(own)
-        if folder is None and own.name not in CATALOGUE and family in CATALOGUE:
-            own = CATALOGUE[family]
+        own = wanted(table, WORD_VECTORS)
+        family = wanted(_COLUMNS.sub("", table), WORD_VECTORS)
+        folder = self._store.look(own) or self._store.look(family)
         if folder is None:
-            folder = self._store.find(own, needed_for="the glove feature")
+            chosen = own if own.fetchable or not family.fetchable else family
+            folder = self._store.find(chosen, needed_for="the glove feature")
         return find_table(folder, table)
 
     def digest(self, source: TableFile) -> str:
