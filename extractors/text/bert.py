@@ -35,6 +35,7 @@ from affect_pipe.pipeline.sentences import join_words
 
 Pooling = Literal["words", "mean", "cls"]
 POOLINGS: tuple[Pooling, ...] = ("words", "mean", "cls")
+LEAST_TOKENS = 8
 _FEATURE = "bert feature"
 _NAMED_LAYERS = {"last": 1, "last4": 4}
 _WORD = re.compile(r"\S+")
@@ -79,7 +80,7 @@ class BERT:
         max_tokens: int = 512,
         folder: Path | None = None,
     ) -> None:
-        self._model_name = check_name(model)
+        self._model_name = check_name(str(model))
         self._layers = _layers(layers)
         if pooling not in POOLINGS:
             raise UsageError(
@@ -87,6 +88,11 @@ class BERT:
             )
         self._pooling = pooling
         self._max_tokens = int(max_tokens)
+        if self._max_tokens < LEAST_TOKENS:
+            raise UsageError(
+                f"max_tokens is {quoted(max_tokens)}: expected {LEAST_TOKENS} or more, special "
+                "tokens included."
+            )
         self._given = folder
 
     @cached_property

@@ -87,7 +87,7 @@ class GloVe:
         case: Case | None = None,
         folder: Path | None = None,
     ) -> None:
-        self._table_name = check_name(table)
+        self._table_name = table = check_name(str(table))
         self._tokens = _one_of("tokens", tokens or usual_tokens(table), TOKENS)
         self._case = _one_of("case", case or usual_case(table), CASES)
         self._kept = KeptTables(WeightsStore(), folder)
@@ -153,7 +153,8 @@ class GloVe:
                 values[row] = found.vectors[found.known].mean(0, np.float64)
             else:
                 present[row] = False
-                reasons[row] = f"no word of it is in the table {self._table_name}"
+                unknown = f"no word of it is in the table {self._table_name}"
+                reasons[row] = unknown if found.spoken.any() else no_words(utterance)
         quality = {"asr_confidence": word_confidence(utterances), "oov_share": oov_share}
         return FeatureBlock(spec, values, present, tuple(reasons), quality)
 
