@@ -29,7 +29,8 @@ class EncodedText:
     ----------
     tokens : float32 [n_tokens, dim]
     spans : int64 [n_tokens, 2]
-        First and one past the last character of each token in the text.
+        First and one past the last character of each token in the text. A token of nothing but
+        space, as SentencePiece makes them, is the beginning of the word after it.
     cls : float32 [dim] or None
         The token that stands for the whole text, the mean over windows; None where the model has
         none.
@@ -130,7 +131,7 @@ class WindowEncoder:
                 number * step,
                 list(ids),
                 None if types is None else list(types[number]),
-                np.array(cut["offset_mapping"][number], dtype=np.int64).reshape(-1, 2),
+                _spans(cut["offset_mapping"][number], text),
                 np.array(cut["special_tokens_mask"][number], dtype=bool),
             )
             for number, ids in enumerate(cut["input_ids"])
@@ -189,6 +190,18 @@ class WindowEncoder:
             if wanted in window.ids
         ]
         return np.mean(found, axis=0, dtype=np.float64).astype(np.float32) if found else None
+
+
+def _spans(offsets: Sequence[tuple[int, int]], text: str) -> Spans:
+    """Return where tokens stand, those of space moved to the character after it."""
+    spans = []
+    for start, end in offsets:
+        if text[start:end].strip():
+            spans.append((start, end))
+        else:
+            after = len(text) - len(text[end:].lstrip())
+            spans.append((after, after + 1))
+    return np.array(spans, dtype=np.int64).reshape(-1, 2)
 
 
 def token_limit(tokenizer: Any, model: Any) -> int:

@@ -76,6 +76,10 @@ class WordTable:
     def __repr__(self) -> str:
         return f"WordTable({len(self)} words, dim={self.dim})"
 
+    def __reduce__(self) -> tuple[type[WordTable], tuple[Path]]:
+        """Travel to another process as a path: a mapped array would go as its bytes."""
+        return WordTable, (self.path,)
+
     def __len__(self) -> int:
         """Return how many different words there are."""
         return len(self._hashes)

@@ -121,9 +121,7 @@ def test_utterances(folder):
     assert block.reasons == (None, none, "most words are guesses", "no words", None)
     assert block.values[0].tolist() == [4.25, 0.25]
     assert block.values[4].tolist() == [4, 4]
-    np.testing.assert_allclose(
-        block.quality["oov_share"], [1 / 3, 1, np.nan, np.nan, 0], rtol=1e-6
-    )
+    np.testing.assert_allclose(block.quality["oov_share"], [1 / 3, 1, np.nan, np.nan, 0], rtol=1e-6)
     assert block.quality["asr_confidence"][0] == 0.5
 
     table = glove.frame_table(None, utterances)

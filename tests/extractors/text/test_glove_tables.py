@@ -2,6 +2,7 @@
 
 import gzip
 import multiprocessing
+import pickle
 import tracemalloc
 import zipfile
 
@@ -173,6 +174,13 @@ def test_it_is_converted_once_and_again_when_damaged(tmp_path, caplog):
         np.testing.assert_array_equal(table.vectors(table.find(["two"])), [[3, 4]])
         assert first.read_bytes() == whole
     assert "damaged" in caplog.text
+
+
+def test_it_travels_to_another_process_as_a_path(tmp_path):
+    table = kept(tmp_path / "a", b"".join(b"w%d 1 2\n" % i for i in range(10_000)))
+    sent = pickle.dumps(table)
+    assert len(sent) < 1000
+    assert pickle.loads(sent).find(["w9999"]) == [9999]
 
 
 def test_another_source_of_the_same_name_is_another_table(tmp_path):
