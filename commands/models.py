@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from affect_pipe.commands.common import FAILED, OK, Verbs, complain, tell
@@ -14,8 +13,6 @@ from affect_pipe.pipeline.results.standard_output import standard_output
 
 if TYPE_CHECKING:
     from affect_pipe.extractors.weights.needs import Weights
-
-_RECOGNISERS = ("whisper", "faster-whisper")
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
@@ -88,40 +85,9 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def needed(features: Iterable[str], checkpoints: Iterable[str]) -> tuple[Weights, ...]:
-    """Return the weights that features load by default and checkpoints' features as they are set.
-
-    Raises
-    ------
-    UsageError
-        If there is no such feature, recogniser or checkpoint.
-    """
-    from affect_pipe.extractors.registry import build
-    from affect_pipe.extractors.weights.catalogue import CATALOGUE, wanted
-    from affect_pipe.extractors.weights.needs import NeedsWeights
-    from affect_pipe.fusion.checkpoint import read_config, resolve
-
-    found: dict[str, Weights] = {}
-    extractors = []
-    for feature in features:
-        recogniser, _, size = feature.partition(":")
-        if recogniser not in _RECOGNISERS:
-            extractors.append(build(feature))
-            continue
-        row = wanted(f"{recogniser}-{size or 'base'}")
-        if row.name not in CATALOGUE:
-            raise UsageError(f"there is no {recogniser} of size {size!r}: see `models list`.")
-        found[row.name] = row
-    for checkpoint in checkpoints:
-        specs = read_config(resolve(checkpoint)).feature_specs()
-        extractors += [build(spec.name, spec.settings) for spec in specs]
-    for extractor in extractors:
-        if isinstance(extractor, NeedsWeights):
-            found |= {weights.name: weights for weights in extractor.weights()}
-    return tuple(found.values())
-
-
 def _chosen(arguments: argparse.Namespace) -> tuple[Weights, ...]:
+    from affect_pipe.commands.models_needed import needed
+
     features = [name.strip() for name in arguments.features.split(",") if name.strip()]
     if not (arguments.names or features or arguments.checkpoint):
         raise UsageError(

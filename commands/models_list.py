@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from affect_pipe.commands.models import needed
+from affect_pipe.commands.models_needed import needed
 from affect_pipe.extractors.weights.catalogue import wanted
 from affect_pipe.extractors.weights.fetch import origin
 from affect_pipe.extractors.weights.needs import Weights
@@ -55,7 +55,7 @@ def show_one(store: WeightsStore, name: str, *, json_text: bool) -> None:
         _print_json(facts)
         return
     for key, value in facts.items():
-        if key != "files":
+        if key not in ("files", "size_of_large_files" if facts.get("size") else ""):
             print(f"{key.replace('_', ' ')}: {_fact(key, value)}")
     for file in facts.get("files", ()):
         print(f"  {printable(_file_line(file))}")
@@ -111,7 +111,8 @@ def _described(store: WeightsStore, weights: Weights) -> dict[str, Any]:
         "page": weights.page,
         "from": (record.origin if record else "") or origin(weights),
         "size": weights.size or (record.size if record else None),
-        "size_at_least": weights.known_size or None,
+        # Of configurations and vocabularies the size is often not published.
+        "size_of_large_files": weights.known_size or None,
         "here": None if folder is None else str(folder),
         "files": files,
     }
@@ -134,7 +135,7 @@ def _weights_table(store: WeightsStore) -> Table:
     table = _table("weights", "for", "licence", "size", "here")
     for weights in everything(store):
         facts = _described(store, weights)
-        known = facts["size"] or facts["size_at_least"]
+        known = facts["size"] or facts["size_of_large_files"]
         table.add_row(
             printable(weights.name),
             ", ".join(weights.used_by),

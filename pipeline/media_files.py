@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from affect_pipe.pipeline.errors import UsageError
@@ -39,7 +39,7 @@ class MediaFile:
     """
 
     path: Path
-    folder: PurePath = PurePath()
+    folder: PurePath = field(default_factory=PurePath)
 
     @property
     def target(self) -> PurePath:

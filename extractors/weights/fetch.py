@@ -33,8 +33,8 @@ def offline() -> bool:
 def fetch(weights: Weights, root: Path, *, say: Callable[[str], None] | None = None) -> Path:
     """Fetch weights that say where they come from; return the folder that has them.
 
-    Files of a hub repository go into the Hugging Face cache, where other programs find them too
-    and an interrupted download is taken up again; files of other addresses into the store.
+    Files of a hub repository go into the Hugging Face cache, where other programs find them too,
+    files of other addresses into the store.
 
     Parameters
     ----------

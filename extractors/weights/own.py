@@ -1,4 +1,4 @@
-"""Putting files into the store by hand, taking sets out of it, checking what is there."""
+"""The user's own files put into the store, sets taken out of it, and what is there checked."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ import importlib.util
 import numpy as np
 import pytest
 
-from affect_pipe.extractors.registry import build
 from affect_pipe.extractors.text.minilm import MiniLM, find_weights
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.records import Utterance, Word
@@ -124,7 +123,7 @@ def test_the_spec_says_which_layers(tiny_folder):
     some, other = (MiniLM(folder=tiny_folder, layers=layers).spec() for layers in ([6, 3], (6,)))
     assert some.settings["layers"] == [3, 6]
     assert not some.compatible_with(other)
-    assert build("minilm", {**some.settings, "folder": tiny_folder}).spec() == some
+    assert MiniLM(folder=tiny_folder, **some.settings).spec() == some
 
 
 @pytest.mark.parametrize("layers", [(), (2, 2), (-1,)])
