@@ -352,7 +352,7 @@ def test_layers_the_model_does_not_have(folders, tmp_path):
     with pytest.raises(UsageError, match=r"layers \(5,\) of .*: it has 4"):
         BERT(layers=[5], folder=folders("bert")).encode(["late"])
     small = encoders.save_bert(tmp_path / "small", n_layers=3)
-    with pytest.raises(UsageError, match="'last4' of .*: it has 3"):
+    with pytest.raises(UsageError, match=r"'last4' of .*: it has 3"):
         BERT(folder=small).encode(["late"])
 
 

@@ -56,10 +56,11 @@ def test_other_tokens(text, tokens):
 
 def test_tags_of_the_twitter_tables():
     text = "@joe LOL wayyyy cool!!! http://a.b/c #LoveThis #OMG :) <3 10:30 I don't :( :-P :/ x/y"
-    assert tokenise(text, "twitter") == tuple(
+    expected = (
         "<user> lol <allcaps> way <elong> cool <repeat> <url> <hashtag> love this <hashtag> omg "
-        "<allcaps> <smile> <heart> <number> i do n't <sadface> <lolface> <neutralface> x y".split()
+        "<allcaps> <smile> <heart> <number> i do n't <sadface> <lolface> <neutralface> x y"
     )
+    assert " ".join(tokenise(text, "twitter")) == expected
 
 
 def test_words_without_their_punctuation():
