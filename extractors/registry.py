@@ -13,6 +13,8 @@ from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import FeatureExtractor
 
 FEATURES: Mapping[str, str] = {
+    "glove": "affect_pipe.extractors.text.glove.extractor:GloVe",
+    "bert": "affect_pipe.extractors.text.bert:BERT",
     "minilm": "affect_pipe.extractors.text.minilm:MiniLM",
     "egemaps": "affect_pipe.extractors.acoustic.egemaps:EGeMAPS",
     "vggish": "affect_pipe.extractors.acoustic.vggish:VGGish",
