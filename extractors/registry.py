@@ -13,6 +13,7 @@ FEATURES: Mapping[str, str] = {
     "minilm": "affect_pipe.extractors.text.minilm:MiniLM",
     "egemaps": "affect_pipe.extractors.acoustic.egemaps:EGeMAPS",
     "facemesh": "affect_pipe.extractors.visual.facemesh:FaceMesh",
+    "pyfeat": "affect_pipe.extractors.visual.pyfeat:PyFeat",
 }
 
 
