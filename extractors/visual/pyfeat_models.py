@@ -135,8 +135,8 @@ def load_detector(detector: str, device: str) -> Any:
             built = feat.Detectorv1(device=device, identity_model=None)
             _load_pose_network(torch, device)
             return built
-    # A file cut short, of another network or of another version: any error of any library.
-    except (RuntimeError, ValueError, KeyError, TypeError, OSError, AttributeError) as error:
+    # A file cut short, of another network or of another version: any error of five libraries.
+    except Exception as error:
         places = ", ".join(str(folder) for folder in found.values())
         raise UsageError(
             f"{FEATURE}: the weights in {places} are not those {backend_version('py-feat')} "
