@@ -41,6 +41,7 @@ def diagnose(cache_dir: str | None = None) -> tuple[Check, ...]:
         _guarded("ffmpeg", _ffmpeg, needed=False),
         _guarded("text encoder weights", _text_encoder),
         _guarded("Whisper weights", _whisper, needed=False),
+        _guarded("Moonshine", _moonshine, needed=False),
         _guarded("checkpoint starter", _starter),
         _guarded("cache", lambda: _cache(cache_dir)),
         _guarded("GPU", _gpu, needed=False),
@@ -95,10 +96,17 @@ def _whisper() -> Check:
     return Check(
         "Whisper weights",
         False,
-        f"{DEFAULT_SIZE} is not on this machine; without a transcript, PocketSphinx is used",
+        f"{DEFAULT_SIZE} is not on this machine; without a transcript, Moonshine or PocketSphinx "
+        "is used",
         f"run `affect-pipe run VIDEO --asr whisper:{DEFAULT_SIZE}` once with a network",
         needed=False,
     )
+
+
+def _moonshine() -> Check:
+    from affect_pipe.extractors.speech.moonshine_asr import Moonshine
+
+    return Check("Moonshine", True, Moonshine().spec().backend, needed=False)
 
 
 def _starter() -> Check:

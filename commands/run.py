@@ -40,7 +40,8 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--asr",
         metavar="NAME",
-        help="source of the words: auto, transcript, whisper[:size or .pt file], pocketsphinx",
+        help="source of the words: auto, transcript, whisper[:size or .pt file], "
+        "moonshine, pocketsphinx",
     )
     run.add_argument(
         "--transcript",

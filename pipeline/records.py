@@ -172,7 +172,7 @@ class Transcript:
     Attributes
     ----------
     source : str
-        Which recogniser or file format gave the words: ``srt``, ``whisper``, ``pocketsphinx``...
+        Which recogniser or file format gave the words: ``srt``, ``whisper``, ``moonshine``...
     model : str
         The model or file name behind it.
     word_times : {"measured", "aligned", "spread"}

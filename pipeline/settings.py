@@ -27,7 +27,7 @@ class RunSettings(BaseModel):
     asr: str = Field(
         default="auto",
         description="Where the words come from: auto, transcript, whisper[:size or .pt file], "
-        "pocketsphinx.",
+        "moonshine, pocketsphinx.",
     )
     transcript: Path | None = Field(
         default=None, description="Transcript file; default: one beside the video."

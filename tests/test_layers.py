@@ -20,6 +20,7 @@ HEAVY = {
     "mediapipe": set(),
     "opensmile": set(),
     "whisper": set(),
+    "moonshine_voice": set(),
     "pocketsphinx": set(),
     "silero_vad": set(),
     "librosa": set(),

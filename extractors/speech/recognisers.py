@@ -18,7 +18,8 @@ from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import SpeechRecogniser
 
-NAMES = ("auto", "transcript", "whisper[:size or path]", "pocketsphinx")
+NAMES = ("auto", "transcript", "whisper[:size or path]", "moonshine", "pocketsphinx")
+_ENGLISH = ("moonshine", "pocketsphinx")
 
 
 def choose(
@@ -36,9 +37,9 @@ def choose(
     ----------
     asr : str
         ``auto``: a transcript, given or beside the media; else Whisper, if its weights are here
-        or can be fetched; else PocketSphinx, which warns that it mishears.
-        ``transcript``, ``whisper``, ``whisper:SIZE``, ``whisper:PATH`` and ``pocketsphinx``
-        name one.
+        or can be fetched; else Moonshine, if its package is installed; else PocketSphinx, which
+        warns that it mishears. ``transcript``, ``whisper``, ``whisper:SIZE``, ``whisper:PATH``,
+        ``moonshine`` and ``pocketsphinx`` name one.
     media_path : Path
         The media file, whose neighbours may hold its transcript.
     transcript : Path, optional
@@ -58,21 +59,23 @@ def choose(
     TranscriptError
         If the transcript is too large.
     MissingWeightsError
-        If only Whisper knows the language and its weights cannot be had.
+        If only Whisper knows the language and its weights cannot be had, or the installed
+        Moonshine has no model.
+    MissingDependencyError
+        If Moonshine is asked for and not installed.
     """
     name, _, detail = asr.partition(":")
-    if name not in ("auto", "transcript", "whisper", "pocketsphinx") or (
-        detail and name != "whisper"
-    ):
+    known = ("auto", "transcript", "whisper", *_ENGLISH)
+    if name not in known or (detail and name != "whisper"):
         raise UsageError(f"unknown recogniser {quoted(asr)}: known are {', '.join(NAMES)}.")
-    if transcript is not None and name in ("whisper", "pocketsphinx"):
+    if transcript is not None and name in ("whisper", *_ENGLISH):
         raise UsageError(
             f"--transcript {transcript} and --asr {asr} contradict each other: give one of them."
         )
     if name == "whisper":
         return _whisper(detail or DEFAULT_SIZE, language, allow_download)
-    if name == "pocketsphinx":
-        return _pocketsphinx(language, note=None)
+    if name in _ENGLISH:
+        return _english(name, language, note=None)
     path = transcript or find_transcript(media_path)
     if path is not None:
         return TranscriptFile(path, max_words_per_s=max_words_per_s)
@@ -90,7 +93,11 @@ def _whisper(model: str, language: str | None, allow_download: bool) -> SpeechRe
     return Whisper(model, language=language, allow_download=allow_download)
 
 
-def _pocketsphinx(language: str | None, note: str | None) -> SpeechRecogniser:
+def _english(name: str, language: str | None, note: str | None) -> SpeechRecogniser:
+    if name == "moonshine":
+        from affect_pipe.extractors.speech.moonshine_asr import Moonshine
+
+        return Moonshine(language=language, note=note)
     from affect_pipe.extractors.speech.pocketsphinx_asr import PocketSphinx
 
     return PocketSphinx(language=language, note=note)
@@ -101,9 +108,16 @@ def _best_for_audio(language: str | None, allow_download: bool) -> SpeechRecogni
         try:
             verified_weights(DEFAULT_SIZE, allow_download=allow_download)
         except MissingWeightsError as error:
+            note = f"Whisper could not be used: {error}"
             try:
-                return _pocketsphinx(language, note=f"Whisper could not be used: {error}")
+                return _english(_best_embedded(), language, note)
             except UsageError:
                 # Only Whisper knows this language: its absence is the real trouble.
                 raise error from None
     return _whisper(DEFAULT_SIZE, language, allow_download)
+
+
+def _best_embedded() -> str:
+    from affect_pipe.extractors.speech.moonshine_asr import model_folder
+
+    return "pocketsphinx" if model_folder() is None else "moonshine"

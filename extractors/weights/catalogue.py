@@ -49,6 +49,24 @@ WORD_VECTORS = Weights(
     used_by=("glove",),
     about="word vectors",
 )
+#: What a repository of the hub may hold where nobody said which of these it is.
+ANY_MODEL = dataclasses.replace(
+    ENCODER,
+    one_of=(*ENCODER.one_of, "model.bin"),
+    patterns=(*ENCODER.patterns, "vocabulary.json", "vocabulary.txt", "preprocessor_config.json"),
+    used_by=(),
+    about="model of the Hugging Face hub",
+)
+#: Files of the user's own, of any kind.
+OWN_FILES = Weights(name="own", one_of=("*",), about="your own files")
+
+# Other names of the same weights, as libraries and releases call them.
+_ALIASES = {
+    "whisper-large": "whisper-large-v3",
+    "whisper-turbo": "whisper-large-v3-turbo",
+    "faster-whisper-large": "faster-whisper-large-v3",
+    "faster-whisper-turbo": "faster-whisper-large-v3-turbo",
+}
 
 
 def wanted(name: str, like: Weights | None = None) -> Weights:
@@ -68,10 +86,10 @@ def wanted(name: str, like: Weights | None = None) -> Weights:
     UsageError
         If no weights can have this name.
     """
-    if name in CATALOGUE:
-        return CATALOGUE[name]
+    if _ALIASES.get(name, name) in CATALOGUE:
+        return CATALOGUE[_ALIASES.get(name, name)]
     check_name(name)
-    shape = like if like is not None else Weights(name=name, one_of=("*",))
+    shape = like if like is not None else ANY_MODEL if "/" in name else OWN_FILES
     return dataclasses.replace(
         shape,
         name=name,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from affect_pipe.extractors.weights import places
 from affect_pipe.extractors.weights.needs import Weights, WeightsFile
 from affect_pipe.extractors.weights.record import WeightsRecord, describe, sha256_of, write_record
-from affect_pipe.extractors.weights.staging import StoreError, locked, staged
+from affect_pipe.extractors.weights.staging import StoreError, install, locked, staging
 from affect_pipe.pipeline.optional import require
 from affect_pipe.pipeline.sizes import format_size
 
@@ -63,7 +63,7 @@ def fetch(weights: Weights, root: Path, *, say: Callable[[str], None] | None = N
         # Another process may have fetched it while this one waited.
         if final.is_dir() and not places.missing_in(weights, final):
             return final
-        with staged(root, weights.folder_name) as folder:
+        with staging(root) as folder:
             for file in weights.files:
                 _from_url(file, folder)
             record = WeightsRecord(
@@ -74,6 +74,7 @@ def fetch(weights: Weights, root: Path, *, say: Callable[[str], None] | None = N
                 origin=origin(weights),
             )
             write_record(folder, record)
+            install(folder, final)
         return final
 
 

@@ -9,7 +9,7 @@ import fnmatch
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted
@@ -19,7 +19,7 @@ _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,94}[A-Za-z0-9_])?"
 _NAME = re.compile(f"{_PART}(?:/{_PART})?")
 
 LibraryCache = Literal["torch", "whisper"]
-"""A folder in which a library keeps files under the same names; see `affect_pipe.extractors`."""
+"""A library whose own folder may hold the files under the same names."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class Weights:
         Older ids under which the same repository may lie in the Hugging Face cache.
     cache : str, optional
         A library's own folder in which the files may lie too.
+    package : str
+        Module and folder of an installable package that carries the files: ``module/folder``.
     licence, page : str
         Of the weights, and where that is said; empty where it is not known.
     used_by : tuple of str
@@ -85,6 +87,7 @@ class Weights:
     revision: str | None = None
     hub_aliases: tuple[str, ...] = ()
     cache: LibraryCache | None = None
+    package: str = ""
     licence: str = ""
     page: str = ""
     used_by: tuple[str, ...] = ()
@@ -97,7 +100,7 @@ class Weights:
     @property
     def folder_name(self) -> str:
         """The name as one folder: ``org/name`` is ``org--name``."""
-        return self.name.replace("/", "--")
+        return folder_name(self.name)
 
     @property
     def size(self) -> int | None:
@@ -127,6 +130,19 @@ class Weights:
         return listed or any(fnmatch.fnmatchcase(name, p) for p in self.one_of + self.patterns)
 
 
+@runtime_checkable
+class NeedsWeights(Protocol):
+    """A feature extractor that loads published weights."""
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Return what it loads with its settings; cheap, whether or not they are here."""
+
+
+def folder_name(name: str) -> str:
+    """Return the folder of the weights ``name``; no two names share one."""
+    return name.replace("/", "--")
+
+
 def check_name(name: str) -> str:
     """Return ``name`` if weights may be called that.
 
@@ -154,11 +170,14 @@ def check_file_name(name: str) -> str:
         If it is absolute, leads out of its folder, or holds what some system cannot keep.
     """
     parts = name.split("/")
-    plain = all(part not in ("", ".", "..") and not part.endswith((".", " ")) for part in parts)
+    # Hidden names are the store's own.
+    plain = all(
+        part and not part.startswith(".") and not part.endswith((".", " ")) for part in parts
+    )
     printable = name.isprintable() and not set(name) & set('\\:*?"<>|')
     if not plain or not printable or len(name.encode()) > 400 or len(parts) > 8:
         raise UsageError(
             f"{quoted(name)} cannot be the name of a file of weights: expected a relative path "
-            "without '..' and without characters that some systems do not allow."
+            "without '..', hidden names and characters that some systems do not allow."
         )
     return name

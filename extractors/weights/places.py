@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,17 @@ def library_folder(cache: str) -> Path:
     if cache == "whisper":
         return Path(default) / "whisper"
     return Path(os.environ.get("TORCH_HOME") or Path(default) / "torch") / "hub" / "checkpoints"
+
+
+def elsewhere(weights: Weights) -> Iterator[Path]:
+    """Yield the folders outside the store that may have it, whether or not they are complete."""
+    yield from hub_folders(weights)
+    if weights.cache is not None:
+        yield library_folder(weights.cache)
+    module, _, inside = weights.package.partition("/")
+    found = importlib.util.find_spec(module) if module else None
+    for location in (found.submodule_search_locations or ()) if found else ():
+        yield Path(location) / inside
 
 
 def hub_folders(weights: Weights) -> Iterator[Path]:

