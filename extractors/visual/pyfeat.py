@@ -49,8 +49,9 @@ class PyFeat:
     rate_hz : float
         Frames looked at per second of video.
     max_side_px : int
-        Larger frames are made smaller first. Detection takes time in proportion to the area, and
-        finds faces of about 16 to 512 pixels.
+        Larger frames are made smaller first. RetinaFace takes most of the time, in proportion to
+        the area, and looks for faces of 16 to 512 pixels; a face is then seen at 256 pixels. With
+        a graphics card, or for small faces in large frames, take 1280 or more.
     min_score : float
         Detections below this score in [0, 1] are no faces; py-feat's default is 0.5.
     max_faces : int
@@ -79,7 +80,7 @@ class PyFeat:
         groups: Sequence[str] | None = None,
         functionals: Sequence[str] | None = None,
         rate_hz: float = 10.0,
-        max_side_px: int = 1280,
+        max_side_px: int = 640,
         min_score: float = 0.5,
         max_faces: int = 10,
         min_coverage: float = 0.2,

@@ -155,20 +155,31 @@ def _feat() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             feat = require("feat", feature=FEATURE, extra=EXTRA)
-    except RuntimeError as error:
-        # torchvision's compiled operators belong to one build of torch.
-        version = backend_version("torch")
-        raise MissingDependencyError(
-            f"{FEATURE} needs torchvision, which does not fit {version} ({error}): install both "
-            "from one place, for example pip install --force-reinstall torch torchvision "
-            "--index-url https://download.pytorch.org/whl/cpu."
-        ) from error
+    # Both as its libraries raise them where a compiled part cannot be loaded.
+    except (RuntimeError, OSError) as error:
+        raise MissingDependencyError(_why_no_import(error)) from error
     # py-feat holds the whole process to one thread, against a crash between two OpenMP libraries
     # on macOS. Elsewhere that would only make it slower.
     if not chosen and sys.platform == "linux":
         torch = require("torch", feature=FEATURE)
         torch.set_num_threads(len(os.sched_getaffinity(0)))
     return feat
+
+
+def _why_no_import(error: Exception) -> str:
+    """Say why py-feat is installed but cannot be imported."""
+    told = (str(error).splitlines() or [""])[0][:200]
+    if "torchcodec" in str(error):
+        return (
+            f"{FEATURE} needs torchcodec, which finds no FFmpeg libraries it can use ({told}): "
+            "install FFmpeg with its shared libraries (Debian: apt install ffmpeg)."
+        )
+    # torchvision's compiled operators belong to one build of torch.
+    return (
+        f"{FEATURE} needs torchvision, which does not fit {backend_version('torch')} ({told}): "
+        "install both from one place, for example pip install --force-reinstall torch torchvision "
+        "--index-url https://download.pytorch.org/whl/cpu."
+    )
 
 
 def _check(path: Path) -> None:

@@ -271,7 +271,7 @@ class TestDetectorV2:
 
     @pytest.mark.parametrize("settings", [{}, {"layout": "facet35"}, {"groups": ["blendshape"]}])
     def test_a_contract_builds_its_extractor_again(self, store, settings):
-        spec = PyFeat(**settings, max_side_px=640, batch=3).spec()
+        spec = PyFeat(**settings, max_side_px=1280, batch=3).spec()
         assert registry.build(spec.name, spec.settings).spec() == spec
 
     def test_a_real_video_in_a_process_of_its_own(self, store, networks, make_media, tmp_path):
