@@ -57,6 +57,12 @@ NOTES: Mapping[str, FeatureNote] = {
         "Apache-2.0 (MediaPipe and its models; own shape basis)",
         "mediapipe, whose wheel carries the models",
     ),
+    "pyfeat": FeatureNote(
+        "visual",
+        96,
+        "py-feat: MIT; its weights: non-commercial research only",
+        "the extra pyfeat (several gigabytes); the weights py-feat/... (hub), see affect-pipe models",
+    ),
 }
 UNKNOWN_LICENCE = "not stated: see the licence of the model"
 
