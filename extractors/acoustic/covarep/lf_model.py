@@ -8,6 +8,7 @@ spectrum of glottal flow models", Acta Acustica 92, 2006).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,10 @@ from numpy.typing import NDArray
 RD_MIN = 0.3
 RD_MAX = 2.5
 _BISECTIONS = 80
+
+_Real = NDArray[np.float64]
+_Complex = NDArray[np.complex128]
+_Number = NDArray[np.float64] | NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,13 @@ def lf_spectrum(rd: NDArray[np.float64], order: NDArray[np.float64]) -> NDArray[
     opening = _open_spectrum(
         pulse.growth[:, None], pulse.peak[:, None], pulse.excitation[:, None], s
     )
-    return opening + _return_spectrum(
+    closing = _return_spectrum(
         pulse.decay[:, None], pulse.return_time[:, None], pulse.excitation[:, None], s
     )
+    return opening + closing
 
 
-def _open_spectrum(growth, peak, excitation, s):  # type: ignore[no-untyped-def]
+def _open_spectrum(growth: _Real, peak: _Real, excitation: _Real, s: _Number) -> _Complex:
     """Laplace integral of the open phase at s; value -1 at the excitation."""
     rate = np.pi / peak
     scale = -1.0 / np.sin(rate * excitation)
@@ -118,10 +124,11 @@ def _open_spectrum(growth, peak, excitation, s):  # type: ignore[no-untyped-def]
     turn = b * np.sin(rate * excitation) - rate * np.cos(rate * excitation)
     at_end = np.exp(-s * excitation) * turn
     at_start = rate * np.exp(-growth * excitation)
-    return scale * (at_end + at_start) / (b * b + rate * rate)
+    integral: _Complex = (scale * (at_end + at_start) / (b * b + rate * rate)).astype(np.complex128)
+    return integral
 
 
-def _return_spectrum(decay, return_time, excitation, s):  # type: ignore[no-untyped-def]
+def _return_spectrum(decay: _Real, return_time: _Real, excitation: _Real, s: _Number) -> _Complex:
     """Laplace integral of the return phase at s; value -1 at the excitation, 0 at the period."""
     closing = 1.0 - excitation
     at_end = np.exp(-decay * closing)
@@ -130,10 +137,11 @@ def _return_spectrum(decay, return_time, excitation, s):  # type: ignore[no-unty
     safe = np.where(zero, 1.0, s)
     falling = (start - at_end * np.exp(-s)) / (decay + s)
     floor = at_end * np.where(zero, closing, (start - np.exp(-s)) / safe)
-    return -(falling - floor) / (decay * return_time)
+    integral: _Complex = (-(falling - floor) / (decay * return_time)).astype(np.complex128)
+    return integral
 
 
-def _root(function, low, high):  # type: ignore[no-untyped-def]
+def _root(function: Callable[[_Real], _Real], low: _Real, high: _Real) -> _Real:
     """Root of an array function between `low` (negative there) and `high`, by bisection."""
     low, high = low.copy(), high.copy()
     for _ in range(_BISECTIONS):

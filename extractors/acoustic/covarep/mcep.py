@@ -55,7 +55,10 @@ def warping_matrix(n_bins: int, order: int) -> NDArray[np.float64]:
 
 def warped_cepstrum(log_spectrum: NDArray[np.float64], order: int) -> NDArray[np.float64]:
     """Mel-warped cepstrum of half log spectra `[n, n_bins]`: `[n, order + 1]`."""
-    return np.einsum("nb,bk->nk", log_spectrum, warping_matrix(log_spectrum.shape[1], order))
+    matrix = warping_matrix(log_spectrum.shape[1], order)
+    # einsum, not a BLAS product: the digits do not depend on the number of threads.
+    result: NDArray[np.float64] = np.einsum("nb,bk->nk", log_spectrum, matrix)
+    return result
 
 
 @lru_cache(maxsize=8)
@@ -86,12 +89,11 @@ def warp_cepstra(cepstra: NDArray[np.float64], n_bins: int, order: int) -> NDArr
     n = cepstra.shape[1]
     # One matrix serves all blocks: sizes rounded up.
     matrix = _cepstral_matrix(-(-n // 256) * 256, n_bins, order)
-    return np.einsum("nc,ck->nk", cepstra, matrix[:n])
+    result: NDArray[np.float64] = np.einsum("nc,ck->nk", cepstra, matrix[:n])
+    return result
 
 
-def stretch_to_rows(
-    mcep: NDArray[np.float64], n_samples: int, n_rows: int
-) -> NDArray[np.float64]:
+def stretch_to_rows(mcep: NDArray[np.float64], n_samples: int, n_rows: int) -> NDArray[np.float64]:
     """Frames put on the rows as COVAREP does: spread evenly from the first sample to the last.
 
     The frames in truth start 50 ms into the recording and end 50 ms before its end; the rows near

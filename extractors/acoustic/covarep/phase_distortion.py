@@ -29,13 +29,14 @@ MARGIN = 3 * (MEAN_FRAMES - 1)
 _SEED = 20140508
 _LEAST_DEVIATION = 0.001
 # First bins of the 25 bands of the mean, and the end of the last: single bins, then wider ones.
-_EDGES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 17, 22, 28, 36, 46, 58, 72, 89, 110, 135, 166, 207)
-_EDGES += (264, 358, 512)
+_SINGLE = (0, 1, 2, 3, 4, 5, 6, 7)
+_WIDE = (8, 10, 13, 17, 22, 28, 36, 46, 58, 72, 89, 110, 135, 166, 207, 264, 358)
+_EDGES = _SINGLE + _WIDE + (512,)
 # Exchanges that put the middle of nine values in place 4: Paeth, "Median finding on a 3x3 grid",
 # Graphics Gems, 1990.
 _MEDIAN_9 = (
-    ((1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8))
-    + ((0, 3), (5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2))
+    *((1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8)),
+    *((0, 3), (5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2)),
 )
 
 
@@ -77,7 +78,7 @@ def on_frequency_axis(
     count: NDArray[np.int64],
     first_frame: int,
 ) -> NDArray[np.complex128]:
-    """Unit phasors of the phase distortion on 513 bins up to the Nyquist frequency.
+    """Put the phase distortion, as unit phasors, on 513 bins up to the Nyquist frequency.
 
     Zero angle up to the pitch, linear between harmonics, and random past the last harmonic: the
     generator is keyed by a fixed seed and the frame's number, so a frame has the same phases
@@ -183,8 +184,10 @@ def reflect(phasors: NDArray[np.complex128], n: int, at_start: bool) -> NDArray[
     """
     distance = np.minimum(np.arange(1, n + 1), len(phasors) - 1)
     if at_start:
-        return 2 * phasors[0] - phasors[distance[::-1]]
-    return 2 * phasors[-1] - phasors[len(phasors) - 1 - distance]
+        edge, others = phasors[:1], phasors[distance[::-1]]
+    else:
+        edge, others = phasors[-1:], phasors[len(phasors) - 1 - distance]
+    return np.asarray(2.0 * edge - others, dtype=np.complex128)
 
 
 def _read(
@@ -197,7 +200,8 @@ def _read(
     low = np.minimum(place.astype(np.int64), last[:, None])
     first = np.take_along_axis(table, low, axis=1)
     second = np.take_along_axis(table, np.minimum(low + 1, table.shape[1] - 1), axis=1)
-    return first + (place - low) * (second - first)
+    value: NDArray[np.float64] = first + (place - low) * (second - first)
+    return value
 
 
 def _twice(phasors: NDArray[np.complex128], n_frames: int) -> NDArray[np.complex128]:
@@ -210,9 +214,16 @@ def _twice(phasors: NDArray[np.complex128], n_frames: int) -> NDArray[np.complex
 
 
 def _median_9(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Running median over 9 rows, `[n - 8, ...]`."""
+    """Take the running median over 9 rows, `[n - 8, ...]`."""
     n = len(values) - 8
     nine = [values[k : k + n] for k in range(9)]
     for i, j in _MEDIAN_9:
         nine[i], nine[j] = np.minimum(nine[i], nine[j]), np.maximum(nine[i], nine[j])
     return nine[4]
+
+
+def circular_midpoints(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angles half-way between neighbouring rows, the shorter way round: `[n - 1, ...]`."""
+    phasors = np.exp(1j * angles)
+    middle: NDArray[np.float64] = np.angle(phasors[1:] + phasors[:-1])
+    return middle

@@ -21,8 +21,12 @@ from numpy.typing import NDArray
 from affect_pipe.extractors.acoustic.covarep.bounded_minimum import bounded_minimum
 from affect_pipe.extractors.acoustic.covarep.lf_model import RD_MAX, RD_MIN, lf_spectrum
 from affect_pipe.extractors.acoustic.covarep.minimum_phase import minimum_phase
-from affect_pipe.extractors.acoustic.covarep.sinusoids import F0_FLOOR_HZ, SAMPLE_RATE_HZ, wrap
-from affect_pipe.extractors.acoustic.covarep.sinusoids import Harmonics
+from affect_pipe.extractors.acoustic.covarep.sinusoids import (
+    F0_FLOOR_HZ,
+    SAMPLE_RATE_HZ,
+    Harmonics,
+    wrap,
+)
 
 # Phase distortions compared, of harmonics 2 to 8.
 N_DISTORTIONS = 7

@@ -120,7 +120,7 @@ def harmonics(
     Harmonics
         Up to one pitch short of the Nyquist frequency.
     """
-    n_frames, n_bins = log_amplitude.shape
+    n_bins = log_amplitude.shape[1]
     count = np.floor(SAMPLE_RATE_HZ / 2 / f0_hz).astype(np.int64) - 1
     order = np.arange(1, int(count.max()) + 1)
     expected = order * f0_hz[:, None]
@@ -143,7 +143,7 @@ def _nearest_peaks(
     log_amplitude: NDArray[np.float64], targets_hz: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Frequency and level of the local maximum nearest to each target of the same frame."""
-    n_frames, n_bins = log_amplitude.shape
+    n_frames = len(log_amplitude)
     middle = log_amplitude[:, 1:-1]
     is_peak = (middle > log_amplitude[:, :-2]) & (middle >= log_amplitude[:, 2:])
     frame, position = np.nonzero(is_peak)
@@ -177,7 +177,8 @@ def _phase_at(
     low = np.clip(np.floor(place).astype(np.int64), 0, spectrum.shape[1] - 2)
     first = np.angle(np.take_along_axis(spectrum, low, axis=1))
     second = np.angle(np.take_along_axis(spectrum, low + 1, axis=1))
-    return first + (place - low) * wrap(second - first)
+    phase: NDArray[np.float64] = first + (place - low) * wrap(second - first)
+    return phase
 
 
 def _median_spacing(

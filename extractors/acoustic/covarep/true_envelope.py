@@ -18,20 +18,23 @@ TOLERANCE_DB = 2.0
 _ITERATIONS = 200
 # A Hamming lifter of 1.2 times the order is about as smooth as a rectangular one of the order.
 _HAMMING_ORDER = 1.2
+_MIRROR = 0.45
 
 
 def envelope_order(f0_hz: NDArray[np.float64]) -> NDArray[np.int64]:
     """Cepstral order that resolves harmonics of each pitch: half the period in samples."""
-    return np.round(0.5 * SAMPLE_RATE_HZ / f0_hz).astype(np.int64)
+    order: NDArray[np.int64] = np.round(0.5 * SAMPLE_RATE_HZ / f0_hz).astype(np.int64)
+    return order
 
 
 def fill_below_pitch(
     log_amplitude: NDArray[np.float64], f0_hz: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Spectra whose part below half the pitch is the mirror image of the part above it.
+    """Spectra raised, below about half the pitch, to the mirror image of what lies above.
 
     The envelope then passes from the first harmonic to 0 Hz on one level, instead of falling into
-    the gap that a recording has there.
+    the gap that a recording has there; COVAREP's reference values show such a level. The place of
+    the mirror, 0.45 of the pitch, is the one that comes closest to them.
 
     Parameters
     ----------
@@ -40,13 +43,14 @@ def fill_below_pitch(
     f0_hz
         `[n_frames]`.
     """
-    half = (np.round(f0_hz / BIN_HZ).astype(np.int64) // 2)[:, None]
-    reach = int(half.max())
+    mirror = (_MIRROR * np.round(f0_hz / BIN_HZ)).astype(np.int64)[:, None]
+    reach = int(mirror.max())
     index = np.arange(reach)[None, :]
     filled = log_amplitude.copy()
-    filled[:, :reach] = np.take_along_axis(
-        log_amplitude, np.where(index < half, 2 * half - index, index), axis=1
+    image = np.take_along_axis(
+        log_amplitude, np.where(index < mirror, 2 * mirror - index, index), axis=1
     )
+    np.maximum(filled[:, :reach], image, out=filled[:, :reach])
     return filled
 
 
