@@ -11,6 +11,7 @@ from scipy.io import wavfile
 from scipy.optimize import fminbound
 from scipy.signal import lfilter
 
+from affect_pipe.extractors.acoustic.covarep import creak as creak_module
 from affect_pipe.extractors.acoustic.covarep import harmonic, phase_distortion, sinusoids, srh
 from affect_pipe.extractors.acoustic.covarep.bounded_minimum import bounded_minimum
 from affect_pipe.extractors.acoustic.covarep.creak import creak
@@ -291,6 +292,15 @@ def test_creak_is_a_row_of_separate_pulses(f0_hz: float, creaky: bool) -> None:
     degree = creak(samples, constant_pitch(samples, 100.0))
     assert ((degree >= 0) & (degree <= 1)).all()
     assert (degree > 0.5).mean() > 0.9 if creaky else not degree.any()
+
+
+def test_creak_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = np.concatenate([pulses(30.0, n=24_000), pulses(130.0, n=24_000), pulses(35.0)])
+    pitch = constant_pitch(samples, 100.0)
+    whole = creak(samples, pitch)
+    assert whole.any()
+    monkeypatch.setattr(creak_module, "_FRAMES_PER_BLOCK", 37)
+    np.testing.assert_allclose(creak(samples, pitch), whole, atol=1e-6)
 
 
 # --- reference clips ------------------------------------------------------------------------

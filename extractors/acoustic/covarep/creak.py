@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, signal
 
-from affect_pipe.extractors.acoustic.covarep.srh import HOP, SAMPLE_RATE_HZ, Pitch
+from affect_pipe.extractors.acoustic.covarep.srh import SAMPLE_RATE_HZ, Pitch
 
 # Band of the paper; very short frames of 4 ms every 2 ms.
 _BAND_HZ = (100.0, 1500.0)
@@ -36,6 +36,9 @@ _PULSE_SHIFT = 48
 _MAX_INTERVAL = 1600
 _MIN_SIMILARITY = 0.5
 _POWER_FLOOR = 1e-10
+# Long recordings go through in parts that overlap by a second: ten times the longest interval.
+_FRAMES_PER_BLOCK = 6000
+_MARGIN = 16_000
 
 
 def creak(samples: NDArray[np.float64], pitch: Pitch) -> NDArray[np.float64]:
@@ -56,19 +59,26 @@ def creak(samples: NDArray[np.float64], pitch: Pitch) -> NDArray[np.float64]:
     """
     degree = np.zeros(len(pitch.time_s))
     sections = signal.butter(4, _BAND_HZ, "bandpass", fs=SAMPLE_RATE_HZ, output="sos")
-    if len(samples) < _PERIODICITY_FRAME:
-        return degree
-    band = signal.sosfiltfilt(sections, samples)
+    for start in range(0, len(degree), _FRAMES_PER_BLOCK):
+        stop = min(start + _FRAMES_PER_BLOCK, len(degree))
+        centres = np.round(pitch.time_s[start:stop] * SAMPLE_RATE_HZ).astype(np.int64)
+        first = max(int(centres[0]) - _MARGIN, 0)
+        band = signal.sosfiltfilt(sections, samples[first : int(centres[-1]) + _MARGIN])
+        degree[start:stop] = _degree(band, centres - first)
+    return degree
+
+
+def _degree(band: NDArray[np.float64], centres: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Similarity of the creaky pulses around each of the ascending `centres`, 0 without any."""
+    degree = np.zeros(len(centres))
     pulses = _pulses(band)
     pulses = pulses[_periodicity(band, pulses) < _MAX_PERIODICITY]
-    first_frame = round(float(pitch.time_s[0]) * SAMPLE_RATE_HZ) if len(degree) else 0
     for before, after in zip(pulses[:-1].tolist(), pulses[1:].tolist(), strict=True):
         if after - before > _MAX_INTERVAL:
             continue
         similarity = _similarity(band, before, after)
         if similarity >= _MIN_SIMILARITY:
-            low = max(-(-(before - first_frame) // HOP), 0)
-            high = max((after - first_frame) // HOP + 1, 0)
+            low, high = np.searchsorted(centres, (before, after + 1))
             degree[low:high] = np.maximum(degree[low:high], similarity)
     return degree
 
