@@ -12,6 +12,7 @@ import numpy as np
 
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.speech.recognisers import choose
+from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.fusion.checkpoint import resolve
 from affect_pipe.fusion.explain import contributions
@@ -138,6 +139,7 @@ class Analyzer:
             media_path=video,
             transcript=settings.transcript,
             language=settings.language,
+            task=settings.asr_task,
             max_words_per_s=settings.limits.max_words_per_s,
         )
         describer = Describer(
@@ -148,6 +150,7 @@ class Analyzer:
             limits=settings.limits,
             memo=DigestMemo(self._cache.digest_folder()),
             frame_pass=self._frames,
+            diarisation=find_diarisation(video, settings.diarisation),
         )
         run = Run(describer, self._predictor, settings.segmentation)
         result = run(video, listener)

@@ -61,7 +61,7 @@ NOTES: Mapping[str, FeatureNote] = {
         "visual",
         96,
         "py-feat: MIT; its weights: non-commercial research only",
-        "the extra pyfeat (several gigabytes); the weights py-feat/... (hub), see affect-pipe models",
+        "the extra pyfeat (several gigabytes); the weights py-feat/... (hub)",
     ),
 }
 UNKNOWN_LICENCE = "not stated: see the licence of the model"

@@ -22,7 +22,7 @@ from affect_pipe.pipeline.interfaces import (
     VoiceActivityDetector,
 )
 from affect_pipe.pipeline.media import MediaLimits, probe
-from affect_pipe.pipeline.records import FeatureBlock, Utterance, VideoFeatures
+from affect_pipe.pipeline.records import Diarisation, FeatureBlock, Utterance, VideoFeatures
 from affect_pipe.pipeline.source import CachedSource
 from affect_pipe.pipeline.stages import Stages
 
@@ -59,6 +59,7 @@ class Describer:
     limits: MediaLimits
     memo: DigestMemo | None = None
     frame_pass: FramePass = in_this_thread
+    diarisation: Diarisation | None = None
 
     def __call__(self, path: Path, cut: Cut, listener: Listener = ignore) -> Described:
         """Describe the utterances that ``cut`` finds in one video.
@@ -85,7 +86,13 @@ class Describer:
         media = probe(path, limits=self.limits, digest=digest)
         stages = Stages(media, self.cache, listener)
         source = CachedSource(
-            media, stages, self.recogniser, self.detector, self.limits, self.frame_pass
+            media,
+            stages,
+            self.recogniser,
+            self.detector,
+            self.limits,
+            self.frame_pass,
+            self.diarisation,
         )
         frame_stages = [s for s in (e.frame_stage() for e in self.extractors) if s is not None]
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="frames") as pool:

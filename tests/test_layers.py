@@ -20,6 +20,8 @@ HEAVY = {
     "mediapipe": set(),
     "opensmile": set(),
     "whisper": set(),
+    "faster_whisper": set(),
+    "ctranslate2": set(),
     "moonshine_voice": set(),
     "pocketsphinx": set(),
     "silero_vad": set(),

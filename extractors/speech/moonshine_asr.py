@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from affect_pipe.extractors.speech.alignment import align_each
-from affect_pipe.extractors.speech.guards import made_up
+from affect_pipe.extractors.speech.cues import spread_words
+from affect_pipe.extractors.speech.guards import doubts_told, made_up
 from affect_pipe.extractors.speech.regions import speech_regions
 from affect_pipe.pipeline.errors import MissingDependencyError, MissingWeightsError, UsageError
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.optional import require
 from affect_pipe.pipeline.records import Audio, Interval, Segment, StageSpec, Transcript
+from affect_pipe.pipeline.sentences import split_words
 from affect_pipe.pipeline.timebase import slice_audio
 
 VERSION = "1"
@@ -104,28 +106,26 @@ class Moonshine:
             source.voice_activity, audio, bridge_s=_BRIDGE_S, pad_s=_PAD_S, max_s=_MAX_S
         )
         heard: list[tuple[str, Interval]] = []
-        dropped: list[str] = []
+        doubted: list[Segment] = []
         for text, where in _recognise(self._folder, audio, regions):
-            why = made_up(text, where.duration_s)
-            if why:
-                dropped.append(why)
+            doubt = made_up(text, where.duration_s)
+            if doubt:
+                words = spread_words(split_words(text), where.start_s, where.end_s)
+                doubted.append(Segment(where.start_s, where.end_s, text, words, doubt=doubt))
             elif any(char.isalnum() for char in text):
                 heard.append((text, where))
         segments, n_spread = [], 0
         for (text, _), (words, aligned) in zip(heard, align_each(heard, audio), strict=True):
             segments.append(Segment(words[0].start_s, words[-1].end_s, text, words))
             n_spread += not aligned
-        notes = [
-            f"Moonshine: text of {dropped.count(why)} stretches of speech left out, {why}."
-            for why in sorted(set(dropped))
-        ]
+        notes = list(doubts_told(doubted))
         if n_spread:
             notes.append(
-                f"Moonshine: the words of {n_spread} of {len(segments)} stretches of speech could "
-                "not be aligned and are spread over them."
+                f"the words of {n_spread} of {len(segments)} stretches of speech could not be "
+                "aligned and are spread over them."
             )
         return Transcript(
-            segments=tuple(segments),
+            segments=tuple(sorted(segments + doubted, key=lambda segment: segment.start_s)),
             source="moonshine",
             model=MODEL,
             language="en",

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from affect_pipe.extractors.speech.guards import compression_ratio, loops, made_up
+from affect_pipe.extractors.speech.guards import REPEATED, compression_ratio, loops, made_up
 from affect_pipe.extractors.speech.moonshine_asr import USED, Moonshine, model_folder
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
@@ -93,7 +93,7 @@ def test_a_release_without_the_model_is_told_from_one_with_it(tmp_path, monkeypa
     ],
 )
 def test_loops_are_made_up(text):
-    assert made_up(text, duration_s=60.0) == "it repeated itself"
+    assert made_up(text, duration_s=60.0) == REPEATED
 
 
 @pytest.mark.parametrize(

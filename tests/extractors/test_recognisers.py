@@ -69,7 +69,7 @@ def test_auto_takes_whisper_when_its_weights_are_here(tmp_path):
     (folder / "base.pt").write_bytes(b"x")
     chosen = choose("auto", media_path=tmp_path / "a.mp4", language="fr")
     assert isinstance(chosen, Whisper)
-    assert chosen.spec().settings == {"language": "fr"}
+    assert chosen.spec().settings == {"language": "fr", "task": "transcribe"}
 
 
 def test_named(tmp_path):
@@ -95,6 +95,19 @@ def test_bad_combinations(tmp_path):
         choose("whisper", media_path=media, transcript=words)
     with pytest.raises(UsageError, match="no transcript file"):
         choose("auto", media_path=media, transcript=words)
+
+
+def test_only_whisper_translates(tmp_path):
+    media = tmp_path / "a.mp4"
+    assert choose("whisper", media_path=media, task="translate").spec().settings["task"]
+    with pytest.raises(MissingWeightsError):
+        choose("auto", media_path=media, task="translate")
+    for asr in ("pocketsphinx", "moonshine", "transcript"):
+        with pytest.raises(UsageError, match="only Whisper translates"):
+            choose(asr, media_path=media, task="translate")
+    (tmp_path / "a.srt").write_text(SRT)
+    with pytest.raises(UsageError, match="only Whisper translates"):
+        choose("auto", media_path=media, task="translate")
 
 
 def test_choosing_imports_no_heavy_back_end():
