@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from affect_pipe.commands.common import OK, Verbs, hush_back_ends, tell
+from affect_pipe.commands.feature_settings import HELP, read_feature_settings
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 
@@ -20,7 +21,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "arousal, valence; MMSA's label.csv and MELD's CSV are read as they are.",
     )
     what = train.add_mutually_exclusive_group(required=True)
-    what.add_argument("--recipe", metavar="NAME", help="starter")
+    what.add_argument("--recipe", metavar="NAME", help="starter or starter-covarep")
     what.add_argument("--videos", type=Path, metavar="DIR", help="folder of your own videos")
     train.add_argument("--data", type=Path, metavar="DIR", help="with --recipe: folder of corpora")
     train.add_argument("--labels", type=Path, metavar="CSV", help="with --videos: label file")
@@ -32,6 +33,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     train.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     own = train.add_argument_group("with --videos")
     own.add_argument("--features", metavar="A,B,C", help="default: minilm,egemaps,facemesh")
+    own.add_argument("--feature-settings", metavar="JSON|FILE", help=HELP)
     own.add_argument("--backbone", metavar="NAME", help="default: cim")
     own.add_argument("--backbone-settings", metavar="JSON", help="of the backbone, by name")
     own.add_argument("--classes", type=int, metavar="N", help="of sentiment: 2, 3 (default), 5, 7")
@@ -84,7 +86,7 @@ def _train(arguments: argparse.Namespace) -> int:
         arguments.recipe,
         arguments.data,
         arguments.out,
-        seed=api.STARTER_SEED if arguments.seed is None else arguments.seed,
+        seed=arguments.seed,
         device=arguments.device,
         cache_dir=arguments.cache_dir,
         tell=tell,
@@ -132,6 +134,7 @@ def _train_on_videos(arguments: argparse.Namespace) -> int:
             arguments.labels,
             arguments.out,
             features=arguments.features.split(",") if arguments.features else api.DEFAULT_FEATURES,
+            feature_settings=read_feature_settings(arguments.feature_settings),
             settings=settings,
             run=run,
             sentiment_scale=arguments.sentiment_scale,

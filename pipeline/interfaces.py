@@ -162,6 +162,14 @@ class FrameLevel(Protocol):
         """
 
 
+@runtime_checkable
+class WithUnits(Protocol):
+    """A feature extractor whose columns are measured in something."""
+
+    def units(self) -> tuple[str, ...]:
+        """Return the unit of each column of the utterance vector; empty where it has none."""
+
+
 class Predictor(Protocol):
     """A fusion checkpoint, ready to predict."""
 

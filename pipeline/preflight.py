@@ -14,14 +14,16 @@ EXPLANATION_SUFFIXES = (".attention.npz", ".attention.png")
 _NAME_MAX_BYTES = 255
 
 
-def videos_to_run(videos: Sequence[Path], transcript: Path | None) -> list[Path]:
+def videos_to_run(
+    videos: Sequence[Path], transcript: Path | None, diarisation: Path | None = None
+) -> list[Path]:
     """Return the videos, each once.
 
     Raises
     ------
     UsageError
-        If a name holds a NUL character, one transcript is given for several videos, or two videos
-        would write the same result.
+        If a name holds a NUL character, one transcript or diarisation is given for several
+        videos, or two videos would write the same result.
     """
     for video in videos:
         if "\0" in str(video):
@@ -31,6 +33,11 @@ def videos_to_run(videos: Sequence[Path], transcript: Path | None) -> list[Path]
     if transcript is not None and len(once) > 1:
         raise UsageError(
             "--transcript belongs to one video: give one video, or put transcripts beside the "
+            "videos."
+        )
+    if diarisation is not None and len(once) > 1:
+        raise UsageError(
+            "--diarisation belongs to one video: give one video, or put RTTM files beside the "
             "videos."
         )
     stems: dict[str, Path] = {}
@@ -94,13 +101,24 @@ def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> No
     UsageError
         If a result's name would be too long for the folder.
     """
-    limit = _longest_name(folder)
     names = result_names(video) + (explanation_names(video) if explain else ())
+    check_names(folder, names, video)
+
+
+def check_names(folder: Path, names: Sequence[str], media: Path) -> None:
+    """Find out whether files in ``folder`` can be called ``names``.
+
+    Raises
+    ------
+    UsageError
+        If one would be too long; the message tells to rename the media file.
+    """
+    limit = _longest_name(folder)
     name = max(names, key=len)
     n_bytes = len(os.fsencode(name))
     if n_bytes > limit:
         raise UsageError(
-            f"the result of {video.name[:40]}... would have a name of {n_bytes} bytes, and "
+            f"the result of {media.name[:40]}... would have a name of {n_bytes} bytes, and "
             f"{folder} takes {limit}: rename the video."
         )
 

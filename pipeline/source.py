@@ -17,7 +17,8 @@ from affect_pipe.pipeline.interfaces import (
     VoiceActivityDetector,
 )
 from affect_pipe.pipeline.media import MediaLimits, read_audio
-from affect_pipe.pipeline.records import Audio, Interval, Media, Transcript
+from affect_pipe.pipeline.records import Audio, Diarisation, Interval, Media, Transcript
+from affect_pipe.pipeline.speakers import assign_speakers
 from affect_pipe.pipeline.stages import Stages
 
 
@@ -34,6 +35,7 @@ class CachedSource:
     detector: VoiceActivityDetector
     limits: MediaLimits
     frame_pass: FramePass = in_this_thread
+    diarisation: Diarisation | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _audio_lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _frames_lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -88,6 +90,15 @@ class CachedSource:
 
     @cached_property
     def _transcript(self) -> Transcript:
+        # Speakers are put to the words afterwards: the words are kept, whoever is said to speak.
+        if self.diarisation is None:
+            return self._heard()
+        transcript, warnings = assign_speakers(self._heard(), self.diarisation)
+        for warning in warnings:
+            self.stages.warn(warning)
+        return transcript
+
+    def _heard(self) -> Transcript:
         return self.stages.cached(
             "speech",
             stage_key(self.media.digest, self.recogniser.spec(), (self.voice_activity_key,)),

