@@ -13,6 +13,7 @@ from affect_pipe.extractors.acoustic import patches
 from affect_pipe.extractors.networks import batches
 from affect_pipe.extractors.networks.vggish import N_BANDS, N_FRAMES
 from affect_pipe.extractors.weights.catalogue import wanted
+from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.frame_table import FrameTable
@@ -125,6 +126,10 @@ class VGGish:
             If the weights are neither here nor within reach.
         """
         return self._spec
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Return what it loads."""
+        return (wanted(WEIGHTS),)
 
     def frame_stage(self) -> FrameStage | None:
         """Return None: the voice needs no frames."""

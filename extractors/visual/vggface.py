@@ -13,6 +13,7 @@ from affect_pipe.extractors.networks import batches
 from affect_pipe.extractors.visual.crops import Crop, Describe, FaceCrops, model_rows
 from affect_pipe.extractors.visual.speaking import speaking_faces
 from affect_pipe.extractors.weights.catalogue import wanted
+from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.frame_table import FrameTable
@@ -93,6 +94,10 @@ class VGGFace:
             If the weights are neither here nor within reach.
         """
         return self._spec
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Return what it loads."""
+        return (wanted(WEIGHTS),)
 
     def frame_stage(self) -> FrameStage:
         """Return the pass over the frames that follows faces and looks at their pictures."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from affect_pipe.extractors.networks import batches
 from affect_pipe.extractors.networks.state import fill, load_state
 from affect_pipe.extractors.weights.catalogue import wanted
+from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.frame_table import FrameTable
@@ -101,6 +102,10 @@ class Xception:
             If timm is not installed.
         """
         return self._spec
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Return what it loads."""
+        return (wanted(WEIGHTS),)
 
     def frame_stage(self) -> FrameStage:
         """Return the pass over the frames."""

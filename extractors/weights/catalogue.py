@@ -7,6 +7,7 @@ is published.
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from affect_pipe.extractors.weights.needs import Weights, WeightsFile, check_name
 from affect_pipe.extractors.weights.published import ROWS
@@ -67,6 +68,16 @@ _ALIASES = {
     "faster-whisper-large": "faster-whisper-large-v3",
     "faster-whisper-turbo": "faster-whisper-large-v3-turbo",
 }
+
+_COLUMNS = re.compile(r"\.\d{1,4}d$")
+
+
+def release_of(table: str) -> Weights | None:
+    """Return the published archive that a table of word vectors is in, if there is one.
+
+    ``glove.6B.300d`` lies in the archive ``glove.6B`` with three others.
+    """
+    return CATALOGUE.get(table) or CATALOGUE.get(_COLUMNS.sub("", table))
 
 
 def wanted(name: str, like: Weights | None = None) -> Weights:

@@ -33,8 +33,8 @@ def offline() -> bool:
 def fetch(weights: Weights, root: Path, *, say: Callable[[str], None] | None = None) -> Path:
     """Fetch weights that say where they come from; return the folder that has them.
 
-    Files of a hub repository go into the Hugging Face cache, where other programs find them too
-    and an interrupted download is taken up again; files of other addresses into the store.
+    Files of a hub repository go into the Hugging Face cache, where other programs find them too,
+    files of other addresses into the store.
 
     Parameters
     ----------
@@ -53,8 +53,7 @@ def fetch(weights: Weights, root: Path, *, say: Callable[[str], None] | None = N
     if offline():
         raise Unreachable(f"the network is switched off by {_OFFLINE}")
     if say is not None:
-        size = weights.size
-        amount = f" ({format_size(size)})" if size is not None else ""
+        amount = f" ({format_size(weights.known_size)})" if weights.known_size else ""
         say(f"fetching {weights.name}{amount} from {origin(weights)}")
     if weights.hub is not None:
         return _from_hub(weights)
@@ -109,7 +108,9 @@ def _why_no_hub(weights: Weights, error: Exception) -> str:
     kind = type(error).__name__
     if kind in {"RepositoryNotFoundError", "GatedRepoError", "RevisionNotFoundError"}:
         return f"huggingface.co has no {weights.hub} that may be read without logging in"
-    return f"huggingface.co cannot be reached ({kind})"
+    # What the client says of a machine without a network.
+    unknown = kind in {"LocalEntryNotFoundError", "ConnectError", "ConnectionError"}
+    return "huggingface.co cannot be reached" + ("" if unknown else f" ({kind})")
 
 
 def _from_url(file: WeightsFile, folder: Path) -> None:
@@ -134,6 +135,8 @@ def _from_url(file: WeightsFile, folder: Path) -> None:
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else "an error"
         raise Unreachable(f"{host} answers {status} for {file.name}") from error
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+        raise Unreachable(f"{host} cannot be reached, or broke off") from error
     except requests.RequestException as error:
         raise Unreachable(f"{host} cannot be reached ({type(error).__name__})") from error
     except ValueError as error:

@@ -105,9 +105,13 @@ class Weights:
     @property
     def size(self) -> int | None:
         """Bytes of all files; None unless all sizes are published."""
-        sizes = [file.size for file in self.files]
-        known = [size for size in sizes if size is not None]
-        return sum(known) if known and len(known) == len(sizes) and not self.one_of else None
+        unknown = self.one_of or any(file.size is None for file in self.files)
+        return None if unknown or not self.files else self.known_size
+
+    @property
+    def known_size(self) -> int:
+        """Bytes of the files whose size is published; small ones are often not among them."""
+        return sum(file.size or 0 for file in self.files)
 
     @property
     def fetchable(self) -> bool:
@@ -121,7 +125,7 @@ class Weights:
         there = set(present)
         wanting = [file.name for file in self.files if file.name not in there]
         if self.one_of and not any(fnmatch.fnmatchcase(n, p) for n in there for p in self.one_of):
-            wanting.append(" or ".join(self.one_of))
+            wanting.append("any file" if self.one_of == ("*",) else " or ".join(self.one_of))
         return tuple(wanting)
 
     def covers(self, name: str) -> bool:

@@ -195,6 +195,11 @@ def verify(store: WeightsStore, weights: Weights) -> Checked:
     return Checked(weights.name, folder, n_files, tuple(dict.fromkeys(problems)))
 
 
+def in_store(store: WeightsStore, weights: Weights) -> bool:
+    """Whether the store has a folder of that name, complete or not."""
+    return os.path.lexists(store.folder(weights))
+
+
 def everything(store: WeightsStore) -> tuple[Weights, ...]:
     """Return the catalogue and what else the store holds, in the order of their names."""
     names = dict.fromkeys([*CATALOGUE, *(record.name for record in stored(store))])

@@ -51,17 +51,15 @@ def elsewhere(weights: Weights) -> Iterator[Path]:
 
 def hub_folders(weights: Weights) -> Iterator[Path]:
     """Yield the folders the Hugging Face cache has for it, whether or not they are complete."""
-    if weights.hub is None:
+    if weights.hub is None or not weights.files:
         return
     hub = require("huggingface_hub", feature="looking for weights")
+    first = weights.files[0].name
     for repository in (weights.hub, *weights.hub_aliases):
-        try:
-            yield Path(
-                hub.snapshot_download(repository, revision=weights.revision, local_files_only=True)
-            )
-        # The hub client raises a family of its own errors; all mean here that it is not there.
-        except Exception:
-            continue
+        # Not snapshot_download(local_files_only=True): that talks to the hub all the same.
+        found = hub.try_to_load_from_cache(repository, first, revision=weights.revision)
+        if isinstance(found, str):
+            yield Path(found).parents[first.count("/")]
 
 
 def files_in(folder: Path) -> tuple[str, ...]:

@@ -59,6 +59,38 @@ _WHISPER_SIZES = {
     ),
 }
 
+# Bytes and SHA-256 of model.bin, and who converted it.
+_FASTER_WHISPER_SIZES: dict[str, tuple[int | None, str | None, str]] = {
+    "tiny.en": (None, None, "Systran"),
+    "tiny": (75_538_270, None, "Systran"),
+    "base.en": (None, None, "Systran"),
+    "base": (
+        145_217_532,
+        "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+        "Systran",
+    ),
+    "small.en": (None, None, "Systran"),
+    "small": (
+        483_546_902,
+        "3e305921506d8872816023e4c273e75d2419fb89b24da97b4fe7bce14170d671",
+        "Systran",
+    ),
+    "medium.en": (1_527_904_330, None, "Systran"),
+    "medium": (
+        1_527_906_378,
+        "9b45e1009dcc4ab601eff815b61d80e60ce3fd8c74c1a14f4a282258286b51ae",
+        "Systran",
+    ),
+    "large-v1": (3_086_912_962, None, "Systran"),
+    "large-v2": (3_086_912_962, None, "Systran"),
+    "large-v3": (
+        3_087_284_237,
+        "69f74147e3334731bc3a76048724833325d2ec74642fb52620eda87352e3d4f1",
+        "Systran",
+    ),
+    "large-v3-turbo": (1_617_884_929, None, "mobiuslabsgmbh"),
+}
+
 
 def _whisper(size: str, n_bytes: int, sha256: str) -> Weights:
     name = f"{size}.pt"
@@ -73,10 +105,15 @@ def _whisper(size: str, n_bytes: int, sha256: str) -> Weights:
     )
 
 
-def _faster_whisper(size: str, hub: str) -> Weights:
+def _faster_whisper(size: str, n_bytes: int | None, sha256: str | None, owner: str) -> Weights:
+    hub = f"{owner}/faster-whisper-{size}"
     return Weights(
         name=f"faster-whisper-{size}",
-        files=(WeightsFile("config.json"), WeightsFile("model.bin"), WeightsFile("tokenizer.json")),
+        files=(
+            WeightsFile("config.json"),
+            WeightsFile("model.bin", n_bytes, sha256),
+            WeightsFile("tokenizer.json"),
+        ),
         one_of=("vocabulary.json", "vocabulary.txt"),
         patterns=("preprocessor_config.json",),
         hub=hub,
@@ -89,14 +126,7 @@ def _faster_whisper(size: str, hub: str) -> Weights:
 
 ROWS: tuple[Weights, ...] = (
     *(_whisper(size, *known) for size, known in _WHISPER_SIZES.items()),
-    *(
-        _faster_whisper(size, f"Systran/faster-whisper-{size}")
-        for size in (
-            *("tiny.en", "tiny", "base.en", "base", "small.en", "small", "medium.en", "medium"),
-            *("large-v1", "large-v2", "large-v3"),
-        )
-    ),
-    _faster_whisper("large-v3-turbo", "mobiuslabsgmbh/faster-whisper-large-v3-turbo"),
+    *(_faster_whisper(size, *known) for size, known in _FASTER_WHISPER_SIZES.items()),
     *TEXT_ROWS,
     *NETWORK_ROWS,
 )
