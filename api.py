@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
 from affect_pipe.extractors import registry
-from affect_pipe.extractors.corpora import describe_recordings
 from affect_pipe.extractors.speech.recognisers import choose
+from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.fusion.checkpoint import resolve
 from affect_pipe.fusion.explain import contributions
@@ -30,10 +28,10 @@ from affect_pipe.pipeline.interfaces import FeatureExtractor
 from affect_pipe.pipeline.records import FeatureSpec, FloatArray, VideoResult
 from affect_pipe.pipeline.run import Run
 from affect_pipe.pipeline.settings import RunSettings, load_settings
+from affect_pipe.starter_recipes import STARTER_SEED, check_recipe, encoders
 
 if TYPE_CHECKING:
     from affect_pipe.fusion.recipes.own_videos import OwnVideosReport, OwnVideosSettings
-    from affect_pipe.fusion.recipes.starter_features import StarterEncoders
     from affect_pipe.fusion.recipes.starter_report import StarterReport
     from affect_pipe.fusion.reproduce.progress import Listener as GridListener
     from affect_pipe.fusion.reproduce.report import Report
@@ -52,10 +50,8 @@ __all__ = [
     "train_on_videos",
 ]
 
-RECIPES = ("starter",)
 DEFAULT_FEATURES = ("minilm", "egemaps", "facemesh")
 DEVICES = ("auto", "cpu", "cuda")
-STARTER_SEED = 0
 NO_ATTENTION = "the backbone {!r} has no attention over utterances, so there are no maps of it"
 Tell = Callable[[str], None]
 
@@ -143,6 +139,7 @@ class Analyzer:
             media_path=video,
             transcript=settings.transcript,
             language=settings.language,
+            task=settings.asr_task,
             max_words_per_s=settings.limits.max_words_per_s,
         )
         describer = Describer(
@@ -153,6 +150,7 @@ class Analyzer:
             limits=settings.limits,
             memo=DigestMemo(self._cache.digest_folder()),
             frame_pass=self._frames,
+            diarisation=find_diarisation(video, settings.diarisation),
         )
         run = Run(describer, self._predictor, settings.segmentation)
         result = run(video, listener)
@@ -196,7 +194,7 @@ def train(
     data: str | Path,
     out: str | Path,
     *,
-    seed: int = STARTER_SEED,
+    seed: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     cache_dir: str | None = None,
     tell: Tell = _ignore,
@@ -205,13 +203,13 @@ def train(
 
     Parameters
     ----------
-    recipe : {"starter"}
+    recipe : {"starter", "starter-covarep"}
     data : str or Path
         Folder of corpora; see docs/data.md.
     out : str or Path
         Checkpoint folder to write.
-    seed : int
-        `STARTER_SEED` made the shipped starter.
+    seed : int, optional
+        By default the one that made the shipped checkpoint.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes a GPU if there is one.
     cache_dir : str, optional
@@ -229,17 +227,18 @@ def train(
     UsageError
         If the recipe or the device is unknown, or a corpus is missing.
     """
-    _check_recipe(recipe)
+    check_recipe(recipe)
     _check_device(device)
     from affect_pipe.fusion.recipes import starter
 
     return starter.build(
         Path(data),
         Path(out),
-        starter_encoders(),
+        encoders(recipe),
+        name=recipe,
         work=_corpora_folder(cache_dir),
         tell=tell,
-        seed=seed,
+        seed=STARTER_SEED if seed is None else seed,
         device=device,
     )
 
@@ -357,11 +356,13 @@ def evaluate(
     data: str | Path,
     *,
     split: Literal["dev", "test"] = "dev",
-    model: str | Path = "starter",
+    model: str | Path | None = None,
     cache_dir: str | None = None,
     tell: Tell = _ignore,
 ) -> StarterReport:
     """Measure a checkpoint on the dev or test parts of the corpora of a recipe.
+
+    ``model`` is the shipped checkpoint of the recipe unless another is named.
 
     Raises
     ------
@@ -370,12 +371,12 @@ def evaluate(
     CheckpointError
         If the checkpoint is unknown or reads other features.
     """
-    _check_recipe(recipe)
+    check_recipe(recipe)
     from affect_pipe.fusion.recipes import starter
 
     work = _corpora_folder(cache_dir)
     return starter.evaluate(
-        Path(data), starter_encoders(), model, split=split, work=work, tell=tell
+        Path(data), encoders(recipe), model or recipe, split=split, work=work, tell=tell
     )
 
 
@@ -452,34 +453,6 @@ def _transcript_encoder(cache_dir: str | None) -> EncodeTexts:
         return np.asarray(arrays["vectors"], dtype=np.float32)
 
     return encode
-
-
-def starter_encoders() -> StarterEncoders:
-    """Compose what describes the starter's corpora: the very extractors a run uses."""
-    from affect_pipe.extractors.acoustic.egemaps import EGeMAPS
-    from affect_pipe.extractors.text.minilm import MiniLM
-    from affect_pipe.extractors.visual.facemesh import FaceMesh
-    from affect_pipe.fusion.recipes.starter_features import StarterEncoders
-
-    # A photograph shows no motion: only means over frames carry over from it to video.
-    # Means need few frames: 6 a second of video cost little more than decoding.
-    text, voice, face = MiniLM(), EGeMAPS(), FaceMesh(functionals=("mean",), rate_hz=6.0)
-    return StarterEncoders(
-        text_spec=text.spec(),
-        acoustic_spec=voice.spec(),
-        visual_spec=face.spec(),
-        encode_texts=text.encode,
-        describe_voices=partial(describe_recordings, extractor=voice, detector=SileroVAD()),
-        describe_faces=partial(face.still_features, n_workers=os.cpu_count() or 1),
-        mirror_faces=face.mirrored,
-    )
-
-
-def _check_recipe(recipe: str) -> None:
-    if recipe not in RECIPES:
-        raise UsageError(
-            f"unknown recipe {quoted(recipe)}: known recipes are {', '.join(RECIPES)}."
-        )
 
 
 def _check_device(device: str) -> None:

@@ -41,6 +41,8 @@ def diagnose(cache_dir: str | None = None) -> tuple[Check, ...]:
         _guarded("ffmpeg", _ffmpeg, needed=False),
         _guarded("text encoder weights", _text_encoder),
         _guarded("Whisper weights", _whisper, needed=False),
+        _guarded("Moonshine", _moonshine, needed=False),
+        _guarded("other weights", _weights, needed=False),
         _guarded("checkpoint starter", _starter),
         _guarded("cache", lambda: _cache(cache_dir)),
         _guarded("GPU", _gpu, needed=False),
@@ -81,9 +83,12 @@ def _ffmpeg() -> Check:
 
 
 def _text_encoder() -> Check:
-    from affect_pipe.extractors.text.minilm import find_weights
+    from affect_pipe.extractors.text.minilm import WEIGHTS
+    from affect_pipe.extractors.weights.catalogue import wanted
+    from affect_pipe.extractors.weights.store import WeightsStore
 
-    return Check("text encoder weights", True, str(find_weights()))
+    found = WeightsStore().here(wanted(WEIGHTS), "the minilm feature")
+    return Check("text encoder weights", True, str(found))
 
 
 def _whisper() -> Check:
@@ -95,10 +100,28 @@ def _whisper() -> Check:
     return Check(
         "Whisper weights",
         False,
-        f"{DEFAULT_SIZE} is not on this machine; without a transcript, PocketSphinx is used",
-        f"run `affect-pipe run VIDEO --asr whisper:{DEFAULT_SIZE}` once with a network",
+        f"{DEFAULT_SIZE} is not on this machine; without a transcript, Moonshine or PocketSphinx "
+        "is used",
+        f"run `affect-pipe models pull whisper-{DEFAULT_SIZE}` with a network; without one see "
+        "docs/models.md",
         needed=False,
     )
+
+
+def _weights() -> Check:
+    from affect_pipe.extractors.weights.own import everything, in_store
+    from affect_pipe.extractors.weights.store import WeightsStore
+
+    store = WeightsStore()
+    names = [w.name for w in everything(store) if in_store(store, w) and store.look(w) is not None]
+    detail = f"{store.root}: {', '.join(names) or 'none'}; all are listed by `affect-pipe models`"
+    return Check("other weights", True, detail, needed=False)
+
+
+def _moonshine() -> Check:
+    from affect_pipe.extractors.speech.moonshine_asr import Moonshine
+
+    return Check("Moonshine", True, Moonshine().spec().backend, needed=False)
 
 
 def _starter() -> Check:

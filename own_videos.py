@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from affect_pipe.extractors.speech.no_words import NoWords
 from affect_pipe.extractors.speech.recognisers import choose
+from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.fusion.datasets.folder_labels import (
     LabelledFolder,
@@ -155,6 +156,7 @@ class _Describing:
                 self.run.asr,
                 media_path=part.path,
                 language=self.run.language,
+                task=self.run.asr_task,
                 max_words_per_s=self.run.limits.max_words_per_s,
             )
         )
@@ -166,6 +168,7 @@ class _Describing:
             limits=self.run.limits,
             memo=DigestMemo(self._cache.digest_folder()),
             frame_pass=self.frames,
+            diarisation=find_diarisation(part.path),
         )
 
         def cut(source: CachedSource) -> tuple[Utterance, ...]:

@@ -13,10 +13,14 @@ from affect_pipe.pipeline.results.standard_output import standard_output
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     """Add the verb to the command line."""
     evaluate = verbs.add_parser("evaluate", parents=[common], help="measure a checkpoint")
-    evaluate.add_argument("--recipe", required=True, metavar="NAME", help="starter")
+    evaluate.add_argument(
+        "--recipe", required=True, metavar="NAME", help="starter or starter-covarep"
+    )
     evaluate.add_argument("--data", required=True, type=Path, metavar="DIR")
     evaluate.add_argument("--split", default="dev", choices=("dev", "test"))
-    evaluate.add_argument("--model", default="starter", metavar="NAME|DIR", help="checkpoint")
+    evaluate.add_argument(
+        "--model", metavar="NAME|DIR", help="checkpoint; default: the recipe's own"
+    )
     evaluate.add_argument("--json", action="store_true", help="print JSON instead of a table")
     evaluate.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     evaluate.set_defaults(handler=_evaluate)

@@ -40,13 +40,25 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--asr",
         metavar="NAME",
-        help="source of the words: auto, transcript, whisper[:size or .pt file], pocketsphinx",
+        help="source of the words: auto, transcript, whisper[:size or .pt file], "
+        "faster-whisper[:size or folder], moonshine, pocketsphinx",
+    )
+    run.add_argument(
+        "--asr-task",
+        choices=("transcribe", "translate"),
+        help="what Whisper writes: what is said, or its English translation (transcribe)",
     )
     run.add_argument(
         "--transcript",
         type=Path,
         metavar="FILE",
         help="transcript of the video: SRT, WebVTT, Whisper or WhisperX JSON, plain text",
+    )
+    run.add_argument(
+        "--diarisation",
+        type=Path,
+        metavar="FILE",
+        help="who speaks when: an RTTM file; default: one beside the video",
     )
     run.add_argument("--language", metavar="CODE", help="language spoken; default: detected")
     run.add_argument(
@@ -82,11 +94,19 @@ def _run(arguments: argparse.Namespace) -> int:
     }
     flags = {
         name: getattr(arguments, name)
-        for name in ("model", "asr", "transcript", "language", "cache_dir")
+        for name in (
+            "model",
+            "asr",
+            "asr_task",
+            "transcript",
+            "diarisation",
+            "language",
+            "cache_dir",
+        )
     }
     flags["segmentation"] = {k: v for k, v in segmentation.items() if v is not None}
     settings = load_settings(arguments.config, flags)
-    videos = videos_to_run(arguments.videos, settings.transcript)
+    videos = videos_to_run(arguments.videos, settings.transcript, settings.diarisation)
     check_output(arguments.out)
     if arguments.explain:
         from affect_pipe.pipeline.results.attention_files import check_drawing

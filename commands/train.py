@@ -20,7 +20,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "arousal, valence; MMSA's label.csv and MELD's CSV are read as they are.",
     )
     what = train.add_mutually_exclusive_group(required=True)
-    what.add_argument("--recipe", metavar="NAME", help="starter")
+    what.add_argument("--recipe", metavar="NAME", help="starter or starter-covarep")
     what.add_argument("--videos", type=Path, metavar="DIR", help="folder of your own videos")
     train.add_argument("--data", type=Path, metavar="DIR", help="with --recipe: folder of corpora")
     train.add_argument("--labels", type=Path, metavar="CSV", help="with --videos: label file")
@@ -84,7 +84,7 @@ def _train(arguments: argparse.Namespace) -> int:
         arguments.recipe,
         arguments.data,
         arguments.out,
-        seed=api.STARTER_SEED if arguments.seed is None else arguments.seed,
+        seed=arguments.seed,
         device=arguments.device,
         cache_dir=arguments.cache_dir,
         tell=tell,

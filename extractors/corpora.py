@@ -10,6 +10,7 @@ import numpy as np
 
 from affect_pipe.pipeline.interfaces import (
     Arrays,
+    AudioStage,
     FeatureExtractor,
     FrameStage,
     VoiceActivityDetector,
@@ -37,6 +38,10 @@ class ClipSource:
     def frames(self, stage: FrameStage) -> Arrays:
         """Return nothing: clips have no frames."""
         return {}
+
+    def sound(self, stage: AudioStage) -> Arrays:
+        """Return a pass over the sound, computed where it is asked for."""
+        return stage.analyse(self.audio) if self.audio is not None else {}
 
 
 def describe_clips(

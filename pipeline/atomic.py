@@ -51,6 +51,31 @@ def atomic_open(path: str | Path) -> Iterator[BinaryIO]:
         raise
 
 
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give the path of an empty new file that takes the place of ``path`` when the block ends well.
+
+    For libraries that write files by name; `atomic_open` otherwise.
+
+    Raises
+    ------
+    OSError
+        As `atomic_open`.
+    """
+    path = Path(path)
+    temporary = path.with_name(temporary_name())
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666))
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
 _BINARY = getattr(os, "O_BINARY", 0)
 
 

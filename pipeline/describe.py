@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from affect_pipe.pipeline.interfaces import (
     VoiceActivityDetector,
 )
 from affect_pipe.pipeline.media import MediaLimits, probe
-from affect_pipe.pipeline.records import FeatureBlock, Utterance, VideoFeatures
+from affect_pipe.pipeline.records import Diarisation, FeatureBlock, Utterance, VideoFeatures
 from affect_pipe.pipeline.source import CachedSource
 from affect_pipe.pipeline.stages import Stages
 
@@ -58,6 +59,7 @@ class Describer:
     limits: MediaLimits
     memo: DigestMemo | None = None
     frame_pass: FramePass = in_this_thread
+    diarisation: Diarisation | None = None
 
     def __call__(self, path: Path, cut: Cut, listener: Listener = ignore) -> Described:
         """Describe the utterances that ``cut`` finds in one video.
@@ -67,62 +69,115 @@ class Describer:
         AffectPipeError
             If the file cannot be read, or a stage cannot run. What was computed is in the cache.
         """
+        with self.open(path, listener) as opened:
+            features = self._describe(opened, cut(opened.source))
+        return Described(opened.source, features, opened.problems())
+
+    @contextmanager
+    def open(self, path: Path, listener: Listener = ignore) -> Iterator[Opened]:
+        """Probe one video and start looking at its frames, which ends with the block.
+
+        Raises
+        ------
+        AffectPipeError
+            If the file cannot be read.
+        """
         digest = self.memo.digest if self.memo is not None else None
         media = probe(path, limits=self.limits, digest=digest)
         stages = Stages(media, self.cache, listener)
         source = CachedSource(
-            media, stages, self.recogniser, self.detector, self.limits, self.frame_pass
+            media,
+            stages,
+            self.recogniser,
+            self.detector,
+            self.limits,
+            self.frame_pass,
+            self.diarisation,
         )
         frame_stages = [s for s in (e.frame_stage() for e in self.extractors) if s is not None]
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="frames") as pool:
-            passes = [(stage, pool.submit(source.frames, stage)) for stage in frame_stages]
+            passes = {
+                source.frames_key(stage): (stage, pool.submit(source.frames, stage))
+                for stage in frame_stages
+            }
             try:
-                features = self._describe(source, cut(source), passes)
+                yield Opened(source, passes)
             except BaseException:
                 source.stop.set()
                 raise
-        return Described(source, features, _problems(source, passes))
 
-    def _describe(
-        self,
-        source: CachedSource,
-        utterances: tuple[Utterance, ...],
-        passes: Sequence[tuple[FrameStage, Future[Arrays]]],
-    ) -> VideoFeatures:
-        """Extract every modality: first those that need no frames, while the frames are read."""
-        ordered = sorted(self.extractors, key=lambda e: e.frame_stage() is not None)
+    def in_order(self) -> list[FeatureExtractor]:
+        """Return the extractors, first those that need no frames, while the frames are read."""
+        return sorted(self.extractors, key=lambda e: e.frame_stage() is not None)
+
+    def _describe(self, opened: Opened, utterances: tuple[Utterance, ...]) -> VideoFeatures:
         blocks: dict[str, FeatureBlock] = {}
-        for extractor in ordered:
-            if extractor.frame_stage() is not None:
-                for _, future in passes:
-                    future.result()
-            block = self._extract(source, extractor, utterances)
+        for extractor in self.in_order():
+            block = opened.block(extractor, utterances)
             blocks[block.spec.modality] = block
         by_modality = {e.spec().modality: blocks[e.spec().modality] for e in self.extractors}
         return VideoFeatures(utterances, by_modality)
 
-    def _extract(
-        self, source: CachedSource, extractor: FeatureExtractor, utterances: tuple[Utterance, ...]
+
+@dataclass(frozen=True)
+class Opened:
+    """One video that is being described.
+
+    Attributes
+    ----------
+    source : CachedSource
+    passes : mapping
+        Passes over the frames that were started, by their cache key.
+    """
+
+    source: CachedSource
+    passes: Mapping[str, tuple[FrameStage, Future[Arrays]]]
+
+    def wait(self, extractor: FeatureExtractor) -> None:
+        """Wait for the pass over the frames that an extractor builds on.
+
+        Raises
+        ------
+        AffectPipeError
+            If the pass failed.
+        """
+        stage = extractor.frame_stage()
+        if stage is not None:
+            _, future = self.passes[self.source.frames_key(stage)]
+            future.result()
+
+    def block(
+        self, extractor: FeatureExtractor, utterances: tuple[Utterance, ...], name: str = ""
     ) -> FeatureBlock:
+        """Return what an extractor says of the utterances, from the cache or computed.
+
+        Parameters
+        ----------
+        name : str
+            What the stage is called to the listener; by default ``features-<modality>``.
+        """
+        self.wait(extractor)
         spec, stage = extractor.spec(), extractor.frame_stage()
         upstream = (
             digest_utterances(utterances),
-            source.voice_activity_key,
-            source.frames_key(stage) if stage is not None else "",
+            self.source.voice_activity_key,
+            self.source.frames_key(stage) if stage is not None else "",
         )
-        return source.stages.cached(
-            f"features-{spec.modality}",
-            stage_key(source.media.digest, spec, upstream),
-            lambda: extractor.extract(source, utterances),
+        return self.source.stages.cached(
+            name or f"features-{spec.modality}",
+            stage_key(self.source.media.digest, spec, upstream),
+            lambda: extractor.extract(self.source, utterances),
             serialise.block_to_entry,
             serialise.block_from_entry,
         )
 
-
-def _problems(
-    source: CachedSource, passes: Sequence[tuple[FrameStage, Future[Arrays]]]
-) -> tuple[str, ...]:
-    if source.media.video is None:
-        return ()
-    found = (stage.problem(future.result()) for stage, future in passes)
-    return tuple(problem for problem in found if problem is not None)
+    def problems(self) -> tuple[str, ...]:
+        """Say what whole passes over the frames did not find."""
+        if self.source.media.video is None:
+            return ()
+        done = (
+            stage.problem(future.result())
+            for stage, future in self.passes.values()
+            if future.done() and not future.cancelled() and future.exception() is None
+        )
+        return tuple(problem for problem in done if problem is not None)

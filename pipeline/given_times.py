@@ -18,11 +18,15 @@ def fill_words(
     """Give the utterances without text the words that were heard during them.
 
     A word belongs to the utterance that holds its middle. Of a recogniser that guesses, words are
-    dropped and texts counted as absent as `segmentation.cut_utterances` does.
+    dropped and texts counted as absent as `segmentation.cut_utterances` does. A diarisation names
+    the speakers of utterances that have none.
     """
     words = sorted(transcript.words, key=lambda word: word.start_s)
     filled = []
     for utterance in utterances:
+        if utterance.speaker is None and transcript.diarisation is not None:
+            speaker = transcript.diarisation.speaker_during(utterance.start_s, utterance.end_s)
+            utterance = replace(utterance, speaker=speaker)
         if utterance.text:
             filled.append(utterance)
             continue
@@ -32,7 +36,9 @@ def fill_words(
             if utterance.start_s <= (word.start_s + word.end_s) / 2 < utterance.end_s
         )
         kept, reason = trusted_words(heard, transcript.guesses, settings)
-        reason = reason if heard else NO_WORDS_WITHIN
+        if not heard:
+            doubt = transcript.doubt_during(utterance.start_s, utterance.end_s)
+            reason = doubt or NO_WORDS_WITHIN
         text = "" if reason else join_words(word.text for word in kept)
         filled.append(replace(utterance, text=text, words=kept, text_reason=reason))
     return tuple(filled)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from affect_pipe.pipeline.frame_table import FrameTable
 from affect_pipe.pipeline.records import (
     Audio,
     FeatureBlock,
@@ -62,6 +63,16 @@ class FrameStage(Protocol):
         """Say in one sentence that the whole pass found nothing, if it did not."""
 
 
+class AudioStage(Protocol):
+    """A pass over the whole sound of a file that knows nothing of utterances (a frame matrix)."""
+
+    def spec(self) -> StageSpec:
+        """Say what decides its output; cheap, loads no model."""
+
+    def analyse(self, audio: Audio) -> Arrays:
+        """Return named arrays, ready for the cache."""
+
+
 class Source(Protocol):
     """One video as an extractor sees it. Everything is computed at most once and kept."""
 
@@ -85,6 +96,12 @@ class Source(Protocol):
         """Return the output of a pass over the frames, from the cache or computed.
 
         Empty mapping when the file has no video.
+        """
+
+    def sound(self, stage: AudioStage) -> Arrays:
+        """Return the output of a pass over the sound, from the cache or computed.
+
+        Empty mapping when the file has no audio.
         """
 
 
@@ -127,7 +144,30 @@ class FeatureExtractor(Protocol):
         """Return the pass over the frames it builds on, or None; it may be started early."""
 
     def extract(self, source: Source, utterances: Sequence[Utterance]) -> FeatureBlock:
-        """Describe each utterance. A missing modality is an absent row with a reason, no error."""
+        """Describe each utterance. A missing modality is an absent row with a reason, no error.
+
+        Whatever a pass over the frames or the sound it builds on depends on must show in its own
+        ``spec()``: its version, settings, model or back end.
+        """
+
+
+@runtime_checkable
+class FrameLevel(Protocol):
+    """A feature extractor that can also tell what happens inside utterances."""
+
+    def frame_table(self, source: Source, utterances: Sequence[Utterance]) -> FrameTable:
+        """Return one row a frame, patch or word of the whole file, or of the utterances' words.
+
+        A missing modality is a table without rows, no error.
+        """
+
+
+@runtime_checkable
+class WithUnits(Protocol):
+    """A feature extractor whose columns are measured in something."""
+
+    def units(self) -> tuple[str, ...]:
+        """Return the unit of each column of the utterance vector; empty where it has none."""
 
 
 class Predictor(Protocol):

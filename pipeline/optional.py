@@ -40,8 +40,14 @@ def require(
         raise MissingDependencyError(f"{message} {instead}".strip()) from error
 
 
-def backend_version(distribution: str) -> str:
+def backend_version(distribution: str, *, extra: str | None = None) -> str:
     """Return ``"<distribution> <version>"`` of an installed library without importing it.
+
+    Parameters
+    ----------
+    distribution : str
+    extra : str, optional
+        The extra of affect-pipe that installs it; None for a core dependency.
 
     Raises
     ------
@@ -51,6 +57,7 @@ def backend_version(distribution: str) -> str:
     try:
         return f"{distribution} {importlib.metadata.version(distribution)}"
     except importlib.metadata.PackageNotFoundError as error:
+        target = f'"affect-pipe[{extra}]"' if extra else "--force-reinstall affect-pipe"
         raise MissingDependencyError(
-            f"{distribution} is not installed: pip install --force-reinstall affect-pipe."
+            f"{distribution} is not installed: pip install {target}."
         ) from error

@@ -14,14 +14,16 @@ EXPLANATION_SUFFIXES = (".attention.npz", ".attention.png")
 _NAME_MAX_BYTES = 255
 
 
-def videos_to_run(videos: Sequence[Path], transcript: Path | None) -> list[Path]:
+def videos_to_run(
+    videos: Sequence[Path], transcript: Path | None, diarisation: Path | None = None
+) -> list[Path]:
     """Return the videos, each once.
 
     Raises
     ------
     UsageError
-        If a name holds a NUL character, one transcript is given for several videos, or two videos
-        would write the same result.
+        If a name holds a NUL character, one transcript or diarisation is given for several
+        videos, or two videos would write the same result.
     """
     for video in videos:
         if "\0" in str(video):
@@ -31,6 +33,11 @@ def videos_to_run(videos: Sequence[Path], transcript: Path | None) -> list[Path]
     if transcript is not None and len(once) > 1:
         raise UsageError(
             "--transcript belongs to one video: give one video, or put transcripts beside the "
+            "videos."
+        )
+    if diarisation is not None and len(once) > 1:
+        raise UsageError(
+            "--diarisation belongs to one video: give one video, or put RTTM files beside the "
             "videos."
         )
     stems: dict[str, Path] = {}

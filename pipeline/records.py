@@ -153,6 +153,15 @@ class Segment:
 
     ``words`` are always filled: a source without word times has them spread over the segment in
     proportion to their length, and says so in ``Transcript.word_times``.
+
+    Attributes
+    ----------
+    quality : mapping of str to float
+        What the recogniser tells of it, where it tells anything: ``no_speech_probability`` in
+        [0, 1], ``mean_log_probability`` of its tokens (natural logarithm, at most 0),
+        ``compression_ratio`` of its text (much over 2: it repeats itself).
+    doubt : str, optional
+        Why its words are taken for made up and count as not heard; None where they are believed.
     """
 
     start_s: float
@@ -160,9 +169,42 @@ class Segment:
     text: str
     words: tuple[Word, ...]
     speaker: str | None = None
+    quality: Mapping[str, float] = field(default_factory=dict)
+    doubt: str | None = None
 
     def __post_init__(self) -> None:
         _check_interval(f"Segment({self.text[:30]!r})", self.start_s, self.end_s)
+        if not all(math.isfinite(value) for value in self.quality.values()):
+            raise ValueError(f"Segment({self.text[:30]!r}) has quality {dict(self.quality)}")
+
+
+@dataclass(frozen=True)
+class SpeakerTurn:
+    """Time ``[start_s, end_s)`` in which one speaker, by name, speaks."""
+
+    start_s: float
+    end_s: float
+    speaker: str
+
+    def __post_init__(self) -> None:
+        _check_interval(f"SpeakerTurn({self.speaker!r})", self.start_s, self.end_s)
+
+
+@dataclass(frozen=True)
+class Diarisation:
+    """Who speaks when: turns in order of their start, which may overlap; ``name`` of the file."""
+
+    turns: tuple[SpeakerTurn, ...]
+    name: str
+
+    def speaker_during(self, start_s: float, end_s: float) -> str | None:
+        """Return who speaks most of ``[start_s, end_s)``; None where nobody does."""
+        spoken_s: dict[str, float] = {}
+        for turn in self.turns:
+            common_s = min(turn.end_s, end_s) - max(turn.start_s, start_s)
+            if common_s > 0:
+                spoken_s[turn.speaker] = spoken_s.get(turn.speaker, 0.0) + common_s
+        return max(spoken_s, key=lambda speaker: spoken_s[speaker], default=None)
 
 
 @dataclass(frozen=True)
@@ -172,13 +214,15 @@ class Transcript:
     Attributes
     ----------
     source : str
-        Which recogniser or file format gave the words: ``srt``, ``whisper``, ``pocketsphinx``...
+        Which recogniser or file format gave the words: ``srt``, ``whisper``, ``moonshine``...
     model : str
         The model or file name behind it.
     word_times : {"measured", "aligned", "spread"}
         From the source itself, force-aligned to the audio, or spread evenly over segments.
     guesses : bool
         True where the source mishears so often that its words need their confidence checked.
+    diarisation : Diarisation, optional
+        Where the speakers come from, if not from the source of the words itself.
     """
 
     segments: tuple[Segment, ...]
@@ -188,11 +232,30 @@ class Transcript:
     word_times: Literal["measured", "aligned", "spread"] = "measured"
     guesses: bool = False
     warnings: tuple[str, ...] = ()
+    diarisation: Diarisation | None = None
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """All words in order."""
-        return tuple(word for segment in self.segments for word in segment.words)
+        """All words that are believed, in order."""
+        return tuple(word for segment in self.believed for word in segment.words)
+
+    @property
+    def believed(self) -> tuple[Segment, ...]:
+        """The segments whose words are not taken for made up."""
+        return tuple(segment for segment in self.segments if segment.doubt is None)
+
+    def doubt_during(self, start_s: float, end_s: float) -> str | None:
+        """Say why words heard in ``[start_s, end_s)`` are not believed; None where there are none.
+
+        Of several reasons, that of the segment which fills most of the time.
+        """
+        doubted = [
+            (min(segment.end_s, end_s) - max(segment.start_s, start_s), segment.doubt)
+            for segment in self.segments
+            if segment.doubt is not None
+        ]
+        length_s, doubt = max(doubted, key=lambda pair: pair[0], default=(0.0, None))
+        return doubt if length_s > 0 else None
 
 
 @dataclass(frozen=True)
@@ -200,7 +263,7 @@ class Utterance:
     """A stretch of speech by one speaker that is described and judged as one.
 
     ``text`` is empty where nothing intelligible was said; ``text_reason`` then says why
-    ("no words recognised", "most words are guesses").
+    ("no words recognised", "most words are guesses", the doubt of a segment).
     """
 
     index: int

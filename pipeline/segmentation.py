@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from affect_pipe.pipeline.records import Interval, Segment, Transcript, Utterance, Word
+from affect_pipe.pipeline.records import Diarisation, Interval, Segment, Transcript, Utterance, Word
 from affect_pipe.pipeline.sentences import ends_clause, ends_sentence, join_words
 
 NO_WORDS = "no words recognised"
@@ -103,7 +103,8 @@ def cut_utterances(
 
     Cuts fall at changes of speaker, at pauses, at sentence ends and, in what is still too long,
     at the longest pause or a comma; never within a word. Words of one speaker that overlap in
-    time are trimmed to where the next one starts. No words and no speech give an empty tuple.
+    time are trimmed to where the next one starts. Segments in doubt count as speech without words,
+    and their doubt is the reason. No words and no speech give an empty tuple.
 
     Parameters
     ----------
@@ -124,8 +125,16 @@ def cut_utterances(
     spoken = [_utterance(piece, transcript.guesses, settings) for piece in pieces]
     covered = [Interval(piece.start_s, piece.end_s) for piece in pieces]
     wordless = [
-        Utterance(0, interval.start_s, interval.end_s, "", text_reason=NO_WORDS)
-        for interval in _wordless(voice_activity, covered, settings)
+        Utterance(
+            0,
+            interval.start_s,
+            interval.end_s,
+            "",
+            speaker=speaker,
+            text_reason=transcript.doubt_during(interval.start_s, interval.end_s) or NO_WORDS,
+        )
+        for speaker, activity in _by_speaker(voice_activity, transcript.diarisation)
+        for interval in _wordless(activity, covered, settings)
     ]
     ordered = sorted(spoken + wordless, key=lambda utterance: (utterance.start_s, utterance.end_s))
     return tuple(replace(utterance, index=i) for i, utterance in enumerate(ordered))
@@ -133,7 +142,7 @@ def cut_utterances(
 
 def _turns(transcript: Transcript) -> Iterator[list[_Piece]]:
     """Yield the segments as pieces, grouped into turns of one speaker, times in order."""
-    by_start = sorted(transcript.segments, key=lambda segment: segment.start_s)
+    by_start = sorted(transcript.believed, key=lambda segment: segment.start_s)
     segments = _untangle([segment for segment in by_start if segment.words])
     for _, turn in groupby(segments, key=lambda segment: segment.speaker):
         yield [_Piece(segment.words, segment.speaker) for segment in turn]
@@ -310,6 +319,19 @@ def _wordless(
         if sum(part.duration_s for part in group) >= settings.min_wordless_s:
             found.append(Interval(group[0].start_s, group[-1].end_s))
     return [part for interval in found for part in _equal_parts(interval, settings.max_duration_s)]
+
+
+def _by_speaker(
+    voice_activity: Sequence[Interval], diarisation: Diarisation | None
+) -> Iterator[tuple[str | None, Sequence[Interval]]]:
+    """Yield where each speaker speaks, then where it is nobody's turn."""
+    left = voice_activity
+    turns = diarisation.turns if diarisation else ()
+    for speaker in dict.fromkeys(turn.speaker for turn in turns):
+        own = _union(Interval(t.start_s, t.end_s) for t in turns if t.speaker == speaker)
+        yield speaker, _subtract(voice_activity, _subtract(voice_activity, own))
+        left = _subtract(left, own)
+    yield None, left
 
 
 def _union(intervals: Iterable[Interval]) -> list[Interval]:

@@ -71,6 +71,8 @@ def transcript_to_entry(transcript: Transcript) -> Stored:
                 "text": segment.text,
                 "speaker": segment.speaker,
                 "words": [_word_to_json(word) for word in segment.words],
+                "quality": {name: float(value) for name, value in segment.quality.items()},
+                "doubt": segment.doubt,
             }
             for segment in transcript.segments
         ],
@@ -95,6 +97,9 @@ def transcript_from_entry(entry: StoredEntry) -> Transcript:
                 segment["text"],
                 tuple(Word(*word) for word in segment["words"]),
                 segment["speaker"],
+                # Entries of earlier versions have neither.
+                segment.get("quality", {}),
+                segment.get("doubt"),
             )
             for segment in meta["segments"]
         ),

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -27,10 +27,18 @@ class RunSettings(BaseModel):
     asr: str = Field(
         default="auto",
         description="Where the words come from: auto, transcript, whisper[:size or .pt file], "
-        "pocketsphinx.",
+        "faster-whisper[:size, hub name or folder], moonshine, pocketsphinx.",
+    )
+    asr_task: Literal["transcribe", "translate"] = Field(
+        default="transcribe",
+        description="What Whisper writes: what is said (transcribe), or its English translation.",
     )
     transcript: Path | None = Field(
         default=None, description="Transcript file; default: one beside the video."
+    )
+    diarisation: Path | None = Field(
+        default=None,
+        description="RTTM file that says who speaks when; default: one beside the video.",
     )
     language: str | None = Field(
         default=None, description="Language spoken, as an ISO 639-1 code; default: detected."
@@ -46,7 +54,9 @@ class RunSettings(BaseModel):
         default_factory=MediaLimits, description="Bounds on what is read of a media file."
     )
 
-    @field_validator("model", "asr", "transcript", "language", "cache_dir", mode="before")
+    @field_validator(
+        "model", "asr", "transcript", "diarisation", "language", "cache_dir", mode="before"
+    )
     @classmethod
     def _check_text(cls, given: object) -> object:
         # Before it becomes a path: an empty path is the folder one is in.

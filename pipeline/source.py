@@ -11,12 +11,14 @@ from affect_pipe.pipeline.fingerprint import stage_key
 from affect_pipe.pipeline.frame_pass import FramePass, in_this_thread
 from affect_pipe.pipeline.interfaces import (
     Arrays,
+    AudioStage,
     FrameStage,
     SpeechRecogniser,
     VoiceActivityDetector,
 )
 from affect_pipe.pipeline.media import MediaLimits, read_audio
-from affect_pipe.pipeline.records import Audio, Interval, Media, Transcript
+from affect_pipe.pipeline.records import Audio, Diarisation, Interval, Media, Transcript
+from affect_pipe.pipeline.speakers import assign_speakers
 from affect_pipe.pipeline.stages import Stages
 
 
@@ -33,6 +35,7 @@ class CachedSource:
     detector: VoiceActivityDetector
     limits: MediaLimits
     frame_pass: FramePass = in_this_thread
+    diarisation: Diarisation | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _audio_lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _frames_lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -87,6 +90,15 @@ class CachedSource:
 
     @cached_property
     def _transcript(self) -> Transcript:
+        # Speakers are put to the words afterwards: the words are kept, whoever is said to speak.
+        if self.diarisation is None:
+            return self._heard()
+        transcript, warnings = assign_speakers(self._heard(), self.diarisation)
+        for warning in warnings:
+            self.stages.warn(warning)
+        return transcript
+
+    def _heard(self) -> Transcript:
         return self.stages.cached(
             "speech",
             stage_key(self.media.digest, self.recogniser.spec(), (self.voice_activity_key,)),
@@ -115,6 +127,27 @@ class CachedSource:
                     lambda entry: entry.arrays,
                 )
             return self._passes[key]
+
+    def sound(self, stage: AudioStage) -> Arrays:
+        """Return the output of a pass over the sound; empty when the file has no audio."""
+        if self.media.audio is None:
+            return {}
+        spec = stage.spec()
+        key = stage_key(self.media.digest, spec)
+        with self._audio_lock:
+            if key not in self._passes:
+                self._passes[key] = self.stages.cached(
+                    spec.stage,
+                    key,
+                    lambda: self._analyse(stage),
+                    lambda arrays: (arrays, {}),
+                    lambda entry: entry.arrays,
+                )
+            return self._passes[key]
+
+    def _analyse(self, stage: AudioStage) -> Arrays:
+        audio = self.audio
+        return stage.analyse(audio) if audio is not None else {}
 
 
 @dataclass(frozen=True)

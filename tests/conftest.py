@@ -46,8 +46,9 @@ def sample() -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's cache."""
+    """No test reads or writes the user's cache or models."""
     monkeypatch.setenv("AFFECT_PIPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AFFECT_PIPE_MODELS", str(tmp_path / "models"))
 
 
 @pytest.fixture(scope="session")

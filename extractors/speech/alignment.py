@@ -121,9 +121,48 @@ def _align(
     known = sum(bool(token.keys) for token in keyed)
     if known < _LEAST_KNOWN * len(keyed):
         return None, f"could not be aligned, only {known} of its {len(keyed)} words are English"
+    words, n_spread = _place(keyed, regions, searches)
+    if n_spread == len(words):
+        return None, "could not be aligned to what is said"
+    part = f"could not be aligned for {n_spread} of its {len(words)} words" if n_spread else None
+    return words, part
+
+
+def align_each(
+    pieces: Sequence[tuple[str, Interval]], audio: Audio
+) -> Iterator[tuple[tuple[Word, ...], bool]]:
+    """Give words their times, each text within its own stretch of speech.
+
+    For what a recogniser heard stretch by stretch without word times.
+
+    Parameters
+    ----------
+    pieces : sequence of (str, Interval)
+        English text and where it was heard.
+    audio : Audio
+        What it was heard in.
+
+    Yields
+    ------
+    words : tuple of Word
+        In order, inside the stretch.
+    aligned : bool
+        False where the words had to be spread over it in proportion to their length.
+    """
+    searches = _Searches(audio)
+    for text, where in pieces:
+        tokens = [_Token(word, 0, None, _keys(word, searches.lookup)) for word in split_words(text)]
+        words, n_spread = _place(tokens, [where], searches)
+        yield tuple(words), n_spread < len(words)
+
+
+def _place(
+    tokens: Sequence[_Token], regions: Sequence[Interval], searches: _Searches
+) -> tuple[list[Word], int]:
+    """Return the words with their times, and how many of them could only be spread."""
     words: list[Word] = []
     n_spread = 0
-    due = list(reversed(list(_shares(keyed, regions, _n_blocks(regions)))))
+    due = list(reversed(list(_shares(tokens, regions, _n_blocks(regions)))))
     while due:
         some, where = due.pop()
         times = searches.align(some, where)
@@ -137,10 +176,7 @@ def _align(
             continue
         n_spread += len(some)
         words += _spread(some, where)
-    if n_spread == len(words):
-        return None, "could not be aligned to what is said"
-    part = f"could not be aligned for {n_spread} of its {len(words)} words" if n_spread else None
-    return words, part
+    return words, n_spread
 
 
 def _keys(text: str, lookup: Callable[[str], str | None]) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from affect_pipe.pipeline.records import Word
 
@@ -14,7 +14,8 @@ from affect_pipe.pipeline.records import Word
 class Cue:
     """One cue or segment of a transcript file, cleaned, its times not yet checked.
 
-    ``words`` is empty where the file has no word times.
+    ``words`` is empty where the file has no word times; ``quality`` is what a recogniser's file
+    tells of the cue, as in `affect_pipe.pipeline.records.Segment`.
     """
 
     start_s: float
@@ -22,6 +23,7 @@ class Cue:
     text: str
     speaker: str | None = None
     words: tuple[Word, ...] = ()
+    quality: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

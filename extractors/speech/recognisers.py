@@ -9,6 +9,7 @@ from affect_pipe.extractors.speech.transcript import (
     TranscriptFile,
     find_transcript,
 )
+from affect_pipe.extractors.speech.whisper_segments import Task
 from affect_pipe.extractors.speech.whisper_weights import (
     DEFAULT_SIZE,
     verified_weights,
@@ -18,7 +19,16 @@ from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import SpeechRecogniser
 
-NAMES = ("auto", "transcript", "whisper[:size or path]", "pocketsphinx")
+NAMES = (
+    "auto",
+    "transcript",
+    "whisper[:size or path]",
+    "faster-whisper[:size, hub name or folder]",
+    "moonshine",
+    "pocketsphinx",
+)
+_WHISPERS = ("whisper", "faster-whisper")
+_ENGLISH = ("moonshine", "pocketsphinx")
 
 
 def choose(
@@ -27,6 +37,7 @@ def choose(
     media_path: Path,
     transcript: Path | None = None,
     language: str | None = None,
+    task: Task = "transcribe",
     allow_download: bool = True,
     max_words_per_s: float = MAX_WORDS_PER_S,
 ) -> SpeechRecogniser:
@@ -36,15 +47,18 @@ def choose(
     ----------
     asr : str
         ``auto``: a transcript, given or beside the media; else Whisper, if its weights are here
-        or can be fetched; else PocketSphinx, which warns that it mishears.
-        ``transcript``, ``whisper``, ``whisper:SIZE``, ``whisper:PATH`` and ``pocketsphinx``
-        name one.
+        or can be fetched; else Moonshine, if its package is installed; else PocketSphinx, which
+        warns that it mishears. ``transcript``, ``whisper``, ``whisper:SIZE``, ``whisper:PATH``,
+        ``faster-whisper`` (with a size, a hub name or a folder), ``moonshine`` and
+        ``pocketsphinx`` name one.
     media_path : Path
         The media file, whose neighbours may hold its transcript.
     transcript : Path, optional
         A transcript file.
     language : str, optional
         What is spoken; only Whisper can be told.
+    task : {"transcribe", "translate"}
+        What Whisper writes: what is said, or its English translation.
     allow_download : bool
         Whether Whisper's weights may be fetched.
     max_words_per_s : float
@@ -53,27 +67,34 @@ def choose(
     Raises
     ------
     UsageError
-        If the name is unknown, asks for a transcript where there is none, or names a file that
-        is not there.
+        If the name is unknown, asks for a transcript where there is none, names a file that
+        is not there, or a translation is asked of something else than Whisper.
     TranscriptError
         If the transcript is too large.
     MissingWeightsError
-        If only Whisper knows the language and its weights cannot be had.
+        If only Whisper knows the language and its weights cannot be had, or the installed
+        Moonshine has no model.
+    MissingDependencyError
+        If Moonshine or faster-whisper is asked for and not installed.
     """
     name, _, detail = asr.partition(":")
-    if name not in ("auto", "transcript", "whisper", "pocketsphinx") or (
-        detail and name != "whisper"
-    ):
+    known = ("auto", "transcript", *_WHISPERS, *_ENGLISH)
+    if name not in known or (detail and name not in _WHISPERS):
         raise UsageError(f"unknown recogniser {quoted(asr)}: known are {', '.join(NAMES)}.")
-    if transcript is not None and name in ("whisper", "pocketsphinx"):
+    if transcript is not None and name in (*_WHISPERS, *_ENGLISH):
         raise UsageError(
             f"--transcript {transcript} and --asr {asr} contradict each other: give one of them."
         )
-    if name == "whisper":
-        return _whisper(detail or DEFAULT_SIZE, language, allow_download)
-    if name == "pocketsphinx":
-        return _pocketsphinx(language, note=None)
+    if name in _WHISPERS:
+        return _whisper(name, detail or DEFAULT_SIZE, language, task, allow_download)
+    if name in _ENGLISH and task == "transcribe":
+        return _english(name, language, note=None)
     path = transcript or find_transcript(media_path)
+    if task == "translate" and (path is not None or name != "auto"):
+        raise UsageError(
+            f"only Whisper translates, and {path or name} gives the words: use --asr whisper, or "
+            "leave --asr-task translate out."
+        )
     if path is not None:
         return TranscriptFile(path, max_words_per_s=max_words_per_s)
     if name == "transcript":
@@ -81,29 +102,48 @@ def choose(
             f"there is no transcript beside {media_path}: name one with --transcript, put "
             f"{media_path.stem}.srt (or .vtt, .json, .txt) there, or use --asr auto."
         )
-    return _best_for_audio(language, allow_download)
+    return _best_for_audio(language, task, allow_download)
 
 
-def _whisper(model: str, language: str | None, allow_download: bool) -> SpeechRecogniser:
+def _whisper(
+    name: str, model: str, language: str | None, task: Task, allow_download: bool
+) -> SpeechRecogniser:
+    if name == "faster-whisper":
+        from affect_pipe.extractors.speech.faster_whisper_asr import FasterWhisper
+
+        return FasterWhisper(model, language=language, task=task, allow_download=allow_download)
     from affect_pipe.extractors.speech.whisper_asr import Whisper
 
-    return Whisper(model, language=language, allow_download=allow_download)
+    return Whisper(model, language=language, task=task, allow_download=allow_download)
 
 
-def _pocketsphinx(language: str | None, note: str | None) -> SpeechRecogniser:
+def _english(name: str, language: str | None, note: str | None) -> SpeechRecogniser:
+    if name == "moonshine":
+        from affect_pipe.extractors.speech.moonshine_asr import Moonshine
+
+        return Moonshine(language=language, note=note)
     from affect_pipe.extractors.speech.pocketsphinx_asr import PocketSphinx
 
     return PocketSphinx(language=language, note=note)
 
 
-def _best_for_audio(language: str | None, allow_download: bool) -> SpeechRecogniser:
+def _best_for_audio(language: str | None, task: Task, allow_download: bool) -> SpeechRecogniser:
     if weights_available(DEFAULT_SIZE) is None:
         try:
             verified_weights(DEFAULT_SIZE, allow_download=allow_download)
         except MissingWeightsError as error:
+            if task == "translate":  # Only Whisper can: its absence is the real trouble.
+                raise
+            note = f"Whisper could not be used: {error}"
             try:
-                return _pocketsphinx(language, note=f"Whisper could not be used: {error}")
+                return _english(_best_embedded(), language, note)
             except UsageError:
                 # Only Whisper knows this language: its absence is the real trouble.
                 raise error from None
-    return _whisper(DEFAULT_SIZE, language, allow_download)
+    return _whisper("whisper", DEFAULT_SIZE, language, task, allow_download)
+
+
+def _best_embedded() -> str:
+    from affect_pipe.extractors.speech.moonshine_asr import model_folder
+
+    return "pocketsphinx" if model_folder() is None else "moonshine"

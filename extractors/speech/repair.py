@@ -155,6 +155,6 @@ def _segment(cue: Cue) -> Segment:
     if cue.words:
         start_s = min(word.start_s for word in cue.words)
         end_s = max(word.end_s for word in cue.words)
-        return Segment(start_s, end_s, cue.text, cue.words, cue.speaker)
+        return Segment(start_s, end_s, cue.text, cue.words, cue.speaker, cue.quality)
     words = spread_words(split_words(cue.text), cue.start_s, cue.end_s)
-    return Segment(cue.start_s, cue.end_s, cue.text, words, cue.speaker)
+    return Segment(cue.start_s, cue.end_s, cue.text, words, cue.speaker, cue.quality)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from importlib.metadata import version
@@ -17,7 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from affect_pipe.extractors.speech.whisper_json import whisper_cues
+from affect_pipe.extractors.speech.guards import doubts_told
+from affect_pipe.extractors.speech.whisper_segments import (
+    Task,
+    judged,
+    language_code,
+    stretches,
+    written_in,
+)
 from affect_pipe.extractors.speech.whisper_weights import (
     DEFAULT_SIZE,
     SIZES,
@@ -26,7 +32,6 @@ from affect_pipe.extractors.speech.whisper_weights import (
     weights_available,
 )
 from affect_pipe.pipeline.errors import UsageError
-from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.optional import require
 from affect_pipe.pipeline.records import Audio, Interval, Segment, StageSpec, Transcript
@@ -34,16 +39,8 @@ from affect_pipe.pipeline.timebase import slice_audio
 
 __all__ = ["DEFAULT_SIZE", "Whisper", "weights_available"]
 
-VERSION = "1"
-# Upstream's thresholds (whisper/transcribe.py), applied once more to what is left after its last
-# temperature: it then keeps the segment, we do not.
-_MAX_COMPRESSION_RATIO = 2.4
-_MIN_LOG_PROBABILITY = -1.0
-_MAX_NO_SPEECH = 0.6
+VERSION = "2"
 _SILENCE_S = 2.0
-# Long audio goes through in stretches, so that memory does not grow with length.
-_STRETCH_S = 600.0
-_MARGIN_S = 0.5
 
 
 class Whisper:
@@ -56,6 +53,8 @@ class Whisper:
         checkpoint in the package's format.
     language : str, optional
         Code ("de") or English name ("german"); detected when None.
+    task : {"transcribe", "translate"}
+        Write what is said, or its English translation.
     device : str, optional
         Where to compute; a GPU when there is one.
     allow_download : bool
@@ -72,12 +71,14 @@ class Whisper:
         model: str = DEFAULT_SIZE,
         *,
         language: str | None = None,
+        task: Task = "transcribe",
         device: str | None = None,
         allow_download: bool = True,
     ) -> None:
         check_size(model)
         self._size = model
         self._language = language
+        self._task = task
         self._device = device
         self._allow_download = allow_download
 
@@ -89,7 +90,7 @@ class Whisper:
             extractor="whisper",
             version=VERSION,
             backend=f"openai-whisper {version('openai-whisper')}",
-            settings={"language": self._language},
+            settings={"language": self._language, "task": self._task},
             model_id=f"whisper-{Path(SIZES[self._size]).stem}" if official else "whisper-file",
             weights_digest="" if official else self._file_digest,
         )
@@ -119,23 +120,20 @@ class Whisper:
         audio = source.audio
         if audio is None or not source.voice_activity:
             return Transcript((), "whisper", name)
-        language = _language_code(self._language)
+        language = language_code(self._language)
         segments: list[Segment] = []
-        notes: list[str] = []
         model = self._model
-        for stretch in _stretches(source.voice_activity):
-            found = _decode(model, audio, stretch, language)
+        for stretch in stretches(source.voice_activity):
+            found = _decode(model, audio, stretch, language, self._task)
             language = language or found["language"]
-            kept, dropped = _trustworthy(found["segments"], stretch.start_s, source.voice_activity)
-            notes += dropped
-            segments += kept
+            segments += judged(found["segments"], stretch.start_s, source.voice_activity)
         return Transcript(
             segments=tuple(segments),
             source="whisper",
             model=name,
-            language=language,
+            language=written_in(language, self._task),
             word_times="measured",
-            warnings=tuple(_counted(notes)),
+            warnings=tuple(doubts_told(segments)),
         )
 
     def signed(self, transcript: Transcript) -> Transcript:
@@ -171,31 +169,9 @@ def load_model(path: Path, device: str | None = None) -> Any:
     return model
 
 
-def _language_code(language: str | None) -> str | None:
-    if language is None:
-        return None
-    tokenizer = require("whisper.tokenizer", feature="speech recognition with Whisper")
-    code = str(tokenizer.TO_LANGUAGE_CODE.get(language.lower(), language.lower()))
-    if code not in tokenizer.LANGUAGES:
-        raise UsageError(
-            f"unknown language {quoted(language)}: Whisper knows "
-            f"{', '.join(sorted(tokenizer.LANGUAGES))}."
-        )
-    return code
-
-
-def _stretches(voice_activity: Sequence[Interval]) -> Iterator[Interval]:
-    """Group speech into stretches of bounded length, cut in silence."""
-    start_s, end_s = voice_activity[0].start_s, voice_activity[0].end_s
-    for interval in voice_activity[1:]:
-        if interval.end_s - start_s > _STRETCH_S:
-            yield Interval(max(0.0, start_s - _MARGIN_S), end_s + _MARGIN_S)
-            start_s = interval.start_s
-        end_s = interval.end_s
-    yield Interval(max(0.0, start_s - _MARGIN_S), end_s + _MARGIN_S)
-
-
-def _decode(model: Any, audio: Audio, stretch: Interval, language: str | None) -> dict[str, Any]:
+def _decode(
+    model: Any, audio: Audio, stretch: Interval, language: str | None, task: Task
+) -> dict[str, Any]:
     torch = require("torch", feature="speech recognition with Whisper")
     # A copy: the decoded audio may be a read-only map of a file.
     samples = np.array(slice_audio(audio, stretch.start_s, stretch.end_s), dtype=np.float32)
@@ -209,51 +185,10 @@ def _decode(model: Any, audio: Audio, stretch: Interval, language: str | None) -
             samples,
             word_timestamps=True,
             language=language if model.is_multilingual else "en",
+            task=task,
             fp16=on_gpu,
             # A slip then stays in its window instead of being repeated through the rest.
             condition_on_previous_text=False,
             hallucination_silence_threshold=_SILENCE_S,
         )
     return found
-
-
-def _trustworthy(
-    segments: Sequence[dict[str, Any]], offset_s: float, voice_activity: Sequence[Interval]
-) -> tuple[list[Segment], list[str]]:
-    """Drop what Whisper makes up in silence or repeats without end."""
-    kept: list[Segment] = []
-    dropped: list[str] = []
-    for segment in segments:
-        for cue in whisper_cues(segment):
-            words = tuple(
-                replace(word, start_s=offset_s + word.start_s, end_s=offset_s + word.end_s)
-                for word in cue.words
-            )
-            if not words:
-                continue
-            start_s, end_s = words[0].start_s, max(word.end_s for word in words)
-            why = _suspect(segment) or (
-                None
-                if any(start_s < v.end_s and v.start_s < end_s for v in voice_activity)
-                else "fell where nobody speaks"
-            )
-            if why:
-                dropped.append(why)
-            else:
-                kept.append(Segment(start_s, end_s, cue.text, words))
-    return kept, dropped
-
-
-def _suspect(segment: dict[str, Any]) -> str | None:
-    if segment["compression_ratio"] > _MAX_COMPRESSION_RATIO:
-        return "repeated itself"
-    unsure = segment["avg_logprob"] < _MIN_LOG_PROBABILITY
-    if unsure and segment["no_speech_prob"] > _MAX_NO_SPEECH:
-        return "was probably no speech"
-    return None
-
-
-def _counted(reasons: Sequence[str]) -> Iterator[str]:
-    for why in sorted(set(reasons)):
-        count = reasons.count(why)
-        yield f"Whisper: text of {count} segment{'s' * (count > 1)} left out, it {why}."

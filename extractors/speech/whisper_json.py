@@ -25,6 +25,11 @@ from affect_pipe.pipeline.sentences import join_words
 _EXPECTED = "expected the JSON of Whisper or WhisperX, with a list of 'segments'"
 # A word that lacks times, and lies at the edge of a segment without any, gets this much at least.
 _LEAST_WORD_S = 0.02
+_QUALITY = {
+    "no_speech_prob": "no_speech_probability",
+    "avg_logprob": "mean_log_probability",
+    "compression_ratio": "compression_ratio",
+}
 
 
 @dataclass(frozen=True)
@@ -133,13 +138,24 @@ def whisper_cues(segment: dict[str, Any], words_beside: Iterable[Any] = ()) -> l
     if not any(char.isalnum() for char in whole or join_words(word.text for word in raw)):
         return []
     if not raw or not any(word.start_s is not None for word in raw):
-        return [Cue(start_s, end_s, whole, speaker)]
+        return [Cue(start_s, end_s, whole, speaker, quality=_quality(segment))]
     cues = []
     for who, run in groupby(_with_times(raw, start_s, end_s), key=lambda pair: pair[0]):
         words = tuple(word for _, word in run)
         text = join_words(word.text for word in words)
-        cues.append(Cue(words[0].start_s, words[-1].end_s, text, who, words))
+        cues.append(Cue(words[0].start_s, words[-1].end_s, text, who, words, _quality(segment)))
     return cues
+
+
+def _quality(segment: dict[str, Any]) -> dict[str, float]:
+    """Return what Whisper tells of a segment, as far as it does."""
+    found = {}
+    for key, name in _QUALITY.items():
+        value = segment.get(key)
+        # These do not decide what was said: where a program writes something else, it is ignored.
+        with contextlib.suppress(ValueError):
+            found[name] = _finite(value, key)
+    return found
 
 
 def _list(value: Any) -> list[Any]:

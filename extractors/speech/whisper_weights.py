@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from affect_pipe.extractors.weights.places import models_root
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.given import quoted, user_path
 from affect_pipe.pipeline.optional import require
@@ -41,13 +42,25 @@ def cache_folder() -> Path:
 def weights_available(size: str) -> Path | None:
     """Return the weights file of ``size`` (a size or a path) if it is on this machine.
 
-    Only looks whether the file is there; its digest is checked when it is loaded.
+    The folder of the whisper package comes first, then the store of ``affect-pipe models``. Only
+    looks whether the file is there; its digest is checked when it is loaded.
     """
-    path = cache_folder() / SIZES[size] if size in SIZES else _own(size)
+    if size not in SIZES:
+        return _own(size) if _holds_something(_own(size)) else None
+    places = (cache_folder(), models_root() / stored_name(size))
+    return next((p / SIZES[size] for p in places if _holds_something(p / SIZES[size])), None)
+
+
+def stored_name(size: str) -> str:
+    """Return what ``affect-pipe models`` calls the weights of a size."""
+    return f"whisper-{Path(SIZES[size]).stem}"
+
+
+def _holds_something(path: Path) -> bool:
     try:
-        return path if path.is_file() and path.stat().st_size > 0 else None
+        return path.is_file() and path.stat().st_size > 0
     except OSError:  # a name too long to be a path, a folder that may not be entered
-        return None
+        return False
 
 
 def _own(size: str) -> Path:
@@ -135,8 +148,10 @@ def _download(size: str, state: str) -> Path:
 
 
 def _how_to_get(size: str, state: str, why: str) -> str:
-    name = SIZES[size]
+    file, name = SIZES[size], stored_name(size)
     return (
-        f"Whisper's weights {cache_folder() / name} {state} and {why}: run once on a machine with "
-        f"network, or copy {name} from one to that path, or pass --asr whisper:/path/{name}."
+        f"Whisper's weights {cache_folder() / file} {state} and {why}: with a network, "
+        f"`affect-pipe models pull {name}`; without one, `affect-pipe models bundle {name} --out "
+        f"{name}.tar` on a machine that has it and `affect-pipe models load {name}.tar` here, or "
+        f"pass --asr whisper:/path/{file}."
     )

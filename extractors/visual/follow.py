@@ -23,7 +23,7 @@ from affect_pipe.extractors.visual.mesh import (
     region_of,
 )
 from affect_pipe.extractors.visual.shape import ShapeBasis, load_shape_basis, shape_basis_digest
-from affect_pipe.extractors.visual.tracks import link_tracks, overlap
+from affect_pipe.extractors.visual.tracks import overlap, tracked
 from affect_pipe.extractors.visual.visible import why_nobody
 from affect_pipe.pipeline.interfaces import Arrays, Frame
 from affect_pipe.pipeline.optional import backend_version
@@ -169,11 +169,7 @@ class FaceTracks:
                 rows.add(frame, follower.faces_in(frame))
         finally:
             follower.close()
-        arrays = rows.finish()
-        tracks = link_tracks(arrays["time_s"], arrays["box"])
-        kept = tracks >= 0
-        columns = {k: v[kept] for k, v in arrays.items() if k != "frame_time_s"}
-        return {**columns, "track": tracks[kept], "frame_time_s": arrays["frame_time_s"]}
+        return tracked(rows.finish())
 
     def problem(self, arrays: Arrays) -> str | None:
         """Say that there is no face, if there is none."""

@@ -7,6 +7,7 @@ back elsewhere is a new track.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,9 @@ MAX_GAP_S = 1.0
 MIN_ROWS = 3
 # How much of the newest speed enters the running one: boxes jitter by a pixel or two.
 SPEED_GAIN = 0.5
+
+# What every pass over faces stores of a face in a frame.
+FACE_ARRAYS = ("time_s", "box", "size", "mouth")
 
 Times = npt.NDArray[np.float64]
 TrackIds = npt.NDArray[np.int32]
@@ -87,6 +91,37 @@ def link_tracks(time_s: Times, boxes: FloatArray) -> TrackIds:
                 n_tracks += 1
             numbers[row] = track.number
     return _without_short(numbers, n_tracks)
+
+
+def tracked(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Add ``track`` to what a pass over the frames found, without the rows of false alarms.
+
+    Parameters
+    ----------
+    arrays : mapping
+        ``frame_time_s`` [n_frames]; one row per face and frame, in order of time: ``time_s`` [n],
+        ``box`` [n, 4] and any others [n, ...]. Where there is a ``model_row`` [m], arrays that are
+        neither are of m rows, each of the face row named there.
+
+    Returns
+    -------
+    dict
+        The same arrays and ``track`` int32 [n], from 0 in order of first appearance.
+    """
+    tracks = link_tracks(arrays["time_s"], arrays["box"])
+    kept = tracks >= 0
+    found: dict[str, npt.NDArray[Any]] = {"frame_time_s": arrays["frame_time_s"]}
+    owners = arrays.get("model_row")
+    for name, values in arrays.items():
+        if name == "frame_time_s":
+            continue
+        if owners is None or name in FACE_ARRAYS:
+            found[name] = values[kept]
+        elif name == "model_row":
+            found[name] = (np.cumsum(kept) - 1)[owners[kept[owners]]].astype(np.int64)
+        else:
+            found[name] = values[kept[owners]]
+    return {**found, "track": tracks[kept]}
 
 
 def _by_frame(time_s: Times) -> list[npt.NDArray[np.int64]]:

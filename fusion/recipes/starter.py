@@ -103,6 +103,7 @@ def build(
     out: Path,
     encoders: StarterEncoders,
     *,
+    name: str = NAME,
     work: Path | None = None,
     tell: Tell = lambda line: None,
     seed: int = 0,
@@ -119,6 +120,8 @@ def build(
         Checkpoint folder to write; a checkpoint there is replaced.
     encoders : StarterEncoders
         The extractors whose vectors the model is to read.
+    name : str
+        Of the checkpoint.
     work : Path, optional
         Where computed features are kept, for `evaluate` and the next training.
     tell : callable (line)
@@ -150,10 +153,10 @@ def build(
     # Temperatures first: thresholds are of calibrated probabilities.
     calibration, pictures = calibrate_starter(model, normaliser, dev)
     thresholds = choose_thresholds(model, normaliser, dev)
-    report = Measurer(model, normaliser, thresholds).report(dev, NAME, "dev")
+    report = Measurer(model, normaliser, thresholds).report(dev, name, "dev")
     config = checkpoints.CheckpointConfig(
         schema="affect-pipe-checkpoint/1",
-        name=NAME,
+        name=name,
         backbone="cim",
         backbone_settings=chosen.backbone.model_dump(),
         tasks=settings_of(model),
@@ -167,7 +170,7 @@ def build(
         versions=_versions(),
         training=chosen.model_dump(mode="json", exclude={"backbone", "tasks", "normalisation"}),
     )
-    card = model_card(report, encoders.specs, seed, calibration)
+    card = model_card(name, report, encoders.specs, seed, calibration)
     checkpoints.save(out, config, model, normaliser, card, pictures)
     return report
 
@@ -216,7 +219,7 @@ def _check_specs(config: checkpoints.CheckpointConfig, encoders: StarterEncoders
         if not wanted.compatible_with(through_json):
             raise CheckpointError(
                 f"checkpoint {config.name!r} was trained on {wanted!r} with "
-                f"{dict(wanted.settings)}, the starter recipe gives {through_json!r} with "
+                f"{dict(wanted.settings)}, the recipe gives {through_json!r} with "
                 f"{dict(through_json.settings)}: "
                 "measure it with the version of affect-pipe that trained it, or train it anew."
             )

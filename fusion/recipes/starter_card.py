@@ -19,10 +19,17 @@ TRAINING_DATA = (
     "FER-2013 training images (faces from the web; Kaggle database contents licence)",
 )
 
-_CARD = """\
-# starter
+# What each feature set asks of whoever uses a checkpoint that reads it.
+VOICE_LICENCES = {
+    "egemaps": "The acoustic features come from\n"
+    "openSMILE, whose licence allows research use only.",
+    "covarep": "The acoustic features are\ncomputed by this package itself (Apache-2.0).",
+}
 
-The model `affect-pipe run` uses by default: contextual inter-modal attention (Akhtar et al. 2019,
+_CARD = """\
+# {name}
+
+{role}: contextual inter-modal attention (Akhtar et al. 2019,
 2020) over the utterances of a video, with four tasks at once: sentiment class (negative, neutral,
 positive), sentiment intensity, emotions (anger, disgust, fear, happy, sad, surprise, no-emotion;
 several may be present) and the intensity of each emotion. It reads
@@ -69,12 +76,12 @@ recognition mishears them.
 It is made again by
 
 ```
-affect-pipe train --recipe starter --data DIR --out OUT --seed {seed}
+affect-pipe train --recipe {name} --data DIR --out OUT --seed {seed}
 ```
 
 ## Figures
 
-What `affect-pipe evaluate --recipe starter --split dev` printed after training:
+What `affect-pipe evaluate --recipe {name} --split dev` printed after training:
 
 ```
 {report}
@@ -91,8 +98,8 @@ others, so it is a development figure, not an untouched test.
 {calibration}## Licence
 
 {licence}.
-RAVDESS makes the checkpoint non-commercial and share-alike. The acoustic features come from
-openSMILE, whose licence allows research use only. FER-2013 comes under Kaggle's terms; MELD's
+RAVDESS makes the checkpoint non-commercial and share-alike. {voice_licence} \
+FER-2013 comes under Kaggle's terms; MELD's
 repository is under GPL-3.0; MOSI and SST-5 are for research. Cite them.
 
 ## What not to use it for
@@ -118,6 +125,11 @@ not what a person feels.
 """
 
 
+_ROLES = {
+    "starter": "The model `affect-pipe run` uses by default",
+    "starter-covarep": "The starter with COVAREP's columns in place of eGeMAPS, for those who may "
+    "not\nuse openSMILE (`affect-pipe run --model starter-covarep`)",
+}
 _CALIBRATED = """\
 {section}
 The data are the dev parts together: paired dialogues with every subset of modalities, and
@@ -128,12 +140,18 @@ still too sure of themselves.
 
 
 def model_card(
-    report: StarterReport, specs: Sequence[FeatureSpec], seed: int, calibration: str = ""
+    name: str,
+    report: StarterReport,
+    specs: Sequence[FeatureSpec],
+    seed: int,
+    calibration: str = "",
 ) -> str:
     """Write the card.
 
     Parameters
     ----------
+    name : str
+        Of the checkpoint.
     report : StarterReport
         Quoted as it prints.
     specs : sequence of FeatureSpec
@@ -144,7 +162,11 @@ def model_card(
         A section of its own; empty where nothing was calibrated.
     """
     features = [f"- {spec.modality}: `{spec.name}`, {spec.dim} columns" for spec in specs]
+    voice = next(spec.name for spec in specs if spec.modality == "acoustic")
     return _CARD.format(
+        name=name,
+        role=_ROLES.get(name, "A model of its own"),
+        voice_licence=VOICE_LICENCES.get(voice, ""),
         features="\n".join(features),
         training_data="\n".join(f"- {source}" for source in TRAINING_DATA),
         report=report.as_text(),

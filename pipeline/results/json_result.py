@@ -28,6 +28,7 @@ from affect_pipe.pipeline.records import (
     Modality,
     ModelInfo,
     ModelOutputs,
+    Segment,
     Transcript,
     Utterance,
     UtterancePrediction,
@@ -134,6 +135,8 @@ def _media(media: Media) -> dict[str, Any]:
 
 
 def _asr(transcript: Transcript) -> dict[str, Any]:
+    diarisation = transcript.diarisation
+    judged = [_segment(s) for s in transcript.segments if s.quality or s.doubt]
     return {
         "source": transcript.source,
         "model": _name_only(transcript.model),
@@ -141,6 +144,20 @@ def _asr(transcript: Transcript) -> dict[str, Any]:
         "word_times": transcript.word_times,
         "guesses": bool(transcript.guesses),
         "warnings": list(transcript.warnings),
+        **({"diarisation": diarisation.name} if diarisation else {}),
+        **({"segments": judged} if judged else {}),
+    }
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "start_s": _number(segment.start_s, _TIME_DIGITS),
+        "end_s": _number(segment.end_s, _TIME_DIGITS),
+        "text": segment.text,
+        "doubt": segment.doubt,
+        "quality": {
+            name: _number(value, _QUALITY_DIGITS) for name, value in sorted(segment.quality.items())
+        },
     }
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from affect_pipe.pipeline.atomic import atomic_open
+from affect_pipe.pipeline.atomic import atomic_open, atomic_path
 from affect_pipe.pipeline.errors import ResultError
 
 
@@ -33,10 +33,31 @@ def open_result(path: str | Path) -> Iterator[BinaryIO]:
         As `write_result`.
     """
     path = Path(path)
+    with _told(path), atomic_open(path) as file:
+        yield file
+
+
+@contextmanager
+def result_path(path: str | Path) -> Iterator[Path]:
+    """Give the path of a new file to write, which becomes ``path`` when the block ends well.
+
+    For libraries that open files by themselves.
+
+    Raises
+    ------
+    ResultError
+        As `write_result`.
+    """
+    path = Path(path)
+    with _told(path), atomic_path(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_open(path) as file:
-            yield file
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise ResultError(

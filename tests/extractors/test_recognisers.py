@@ -10,6 +10,7 @@ import urllib.request
 import numpy as np
 import pytest
 
+from affect_pipe.extractors.speech.moonshine_asr import Moonshine, model_folder
 from affect_pipe.extractors.speech.pocketsphinx_asr import PocketSphinx
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.transcript import TranscriptFile
@@ -43,13 +44,18 @@ def test_auto_takes_the_transcript_given_or_beside(tmp_path):
         assert given.spec() == TranscriptFile(other).spec() != beside.spec()
 
 
-def test_auto_without_whisper_is_pocketsphinx_that_says_why(tmp_path, heard):
+def test_auto_without_whisper_is_the_best_embedded_one_that_says_why(tmp_path, heard):
     chosen = choose("auto", media_path=tmp_path / "a.mp4")
-    assert isinstance(chosen, PocketSphinx)
+    assert isinstance(chosen, PocketSphinx if model_folder() is None else Moonshine)
     source = heard(np.zeros(16000, np.float32), (Interval(0.2, 0.8),), 1.0)
     warning = chosen.signed(chosen.transcribe(source)).warnings[0]
     assert "Whisper could not be used" in warning
     assert "no route" in warning
+
+
+def test_auto_without_whisper_and_moonshine_is_pocketsphinx(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "moonshine_voice", None)
+    assert isinstance(choose("auto", media_path=tmp_path / "a.mp4"), PocketSphinx)
 
 
 def test_auto_in_another_language_needs_whisper(tmp_path):
@@ -63,7 +69,7 @@ def test_auto_takes_whisper_when_its_weights_are_here(tmp_path):
     (folder / "base.pt").write_bytes(b"x")
     chosen = choose("auto", media_path=tmp_path / "a.mp4", language="fr")
     assert isinstance(chosen, Whisper)
-    assert chosen.spec().settings == {"language": "fr"}
+    assert chosen.spec().settings == {"language": "fr", "task": "transcribe"}
 
 
 def test_named(tmp_path):
@@ -73,7 +79,9 @@ def test_named(tmp_path):
     assert choose("pocketsphinx", media_path=media).spec().extractor == "pocketsphinx"
 
 
-@pytest.mark.parametrize("asr", ["", "sphinx", "auto:base", "transcript:x", "whisper:gigantic"])
+@pytest.mark.parametrize(
+    "asr", ["", "sphinx", "auto:base", "transcript:x", "moonshine:base", "whisper:gigantic"]
+)
 def test_unknown_names_list_the_known(tmp_path, asr):
     with pytest.raises(UsageError, match="known"):
         choose(asr, media_path=tmp_path / "a.mp4")
@@ -89,13 +97,28 @@ def test_bad_combinations(tmp_path):
         choose("auto", media_path=media, transcript=words)
 
 
+def test_only_whisper_translates(tmp_path):
+    media = tmp_path / "a.mp4"
+    assert choose("whisper", media_path=media, task="translate").spec().settings["task"]
+    with pytest.raises(MissingWeightsError):
+        choose("auto", media_path=media, task="translate")
+    for asr in ("pocketsphinx", "moonshine", "transcript"):
+        with pytest.raises(UsageError, match="only Whisper translates"):
+            choose(asr, media_path=media, task="translate")
+    (tmp_path / "a.srt").write_text(SRT)
+    with pytest.raises(UsageError, match="only Whisper translates"):
+        choose("auto", media_path=media, task="translate")
+
+
 def test_choosing_imports_no_heavy_back_end():
     code = (
         "import sys; from pathlib import Path;"
         "from affect_pipe.extractors.speech.recognisers import choose;"
         "choose('pocketsphinx', media_path=Path('a.mp4')).spec();"
         "choose('whisper', media_path=Path('a.mp4')).spec();"
-        "print([m for m in ('torch', 'whisper', 'pocketsphinx', 'srt') if m in sys.modules])"
+        "choose('auto', media_path=Path('a.mp4')).spec();"
+        "heavy = ('torch', 'whisper', 'pocketsphinx', 'moonshine_voice', 'srt');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"

@@ -376,3 +376,13 @@ def test_find_transcript(tmp_path):
         assert find_transcript(media) != tmp_path / name
         path = write(tmp_path / name, text)
         assert find_transcript(media) == path
+
+
+def test_what_whisper_tells_of_a_segment_is_kept(tmp_path):
+    told = {"no_speech_prob": 0.25, "avg_logprob": -0.5, "compression_ratio": "1.5"}
+    segment = {"start": 0.0, "end": 1.0, "text": "Hello.", **told}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"segments": [segment]}))
+    (read,) = read_transcript(path).segments
+    assert read.quality == {"no_speech_probability": 0.25, "mean_log_probability": -0.5}
+    assert read.doubt is None

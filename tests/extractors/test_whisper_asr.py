@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from affect_pipe.extractors.speech import whisper_asr, whisper_weights
+from affect_pipe.extractors.speech.guards import IN_SILENCE, REPEATED, UNSURE, doubts_told
 from affect_pipe.extractors.speech.whisper_asr import Whisper, weights_available
+from affect_pipe.extractors.speech.whisper_segments import judged, stretches
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.records import Interval, Transcript
 
@@ -87,7 +89,7 @@ def test_scripted_model_says_its_line_where_somebody_speaks(checkpoint, heard):
     assert again == transcript
 
 
-def test_suspect_segments_are_left_out_with_a_warning():
+def test_suspect_segments_are_kept_apart_with_their_reason():
     def segment(start, words, **extra):
         spoken = [
             {"word": f" {w}", "start": start + i, "end": start + i + 0.9, "probability": 0.8}
@@ -109,21 +111,28 @@ def test_suspect_segments_are_left_out_with_a_warning():
         segment(6.0, ["Thanks!"], avg_logprob=-1.5, no_speech_prob=0.9),
         segment(50.0, ["Bye."]),
     ]
-    kept, dropped = whisper_asr._trustworthy(segments, 10.0, [Interval(10.0, 20.0)])
-    assert [(s.text, s.start_s, s.end_s) for s in kept] == [("Good morning.", 10.0, 11.9)]
-    assert kept[0].words[0].confidence == 0.8
-    assert dropped == ["repeated itself", "was probably no speech", "fell where nobody speaks"]
-    assert "2 segments" in next(whisper_asr._counted(["repeated itself"] * 2))
+    found = judged(segments, 10.0, [Interval(10.0, 20.0)])
+    assert [s.doubt for s in found] == [None, REPEATED, UNSURE, IN_SILENCE]
+    assert (found[0].text, found[0].start_s, found[0].end_s) == ("Good morning.", 10.0, 11.9)
+    assert found[0].words[0].confidence == 0.8
+    assert found[2].quality == {
+        "no_speech_probability": 0.9,
+        "mean_log_probability": -1.5,
+        "compression_ratio": 1.2,
+    }
+    transcript = Transcript(tuple(found), "whisper")
+    assert [word.text for word in transcript.words] == ["Good", "morning."]
+    told = list(doubts_told(found))
+    assert len(told) == 3
+    assert all("1 segment count" in warning for warning in told)
 
 
 def test_long_speech_is_cut_in_silence():
     activity = [Interval(i * 10.0, i * 10.0 + 8.0) for i in range(130)]
-    stretches = list(whisper_asr._stretches(activity))
-    assert len(stretches) == 3
-    assert all(stretch.duration_s <= 602.0 for stretch in stretches)
-    covered = [
-        any(s.start_s <= a.start_s and a.end_s <= s.end_s for s in stretches) for a in activity
-    ]
+    found = list(stretches(activity))
+    assert len(found) == 3
+    assert all(stretch.duration_s <= 602.0 for stretch in found)
+    covered = [any(s.start_s <= a.start_s and a.end_s <= s.end_s for s in found) for a in activity]
     assert all(covered)
 
 
@@ -210,4 +219,5 @@ def test_names_and_specs(checkpoint, heard):
         Whisper(str(checkpoint), language="klingon").transcribe(source)
     assert Whisper("large").spec() == Whisper("large-v3").spec() != Whisper("base").spec()
     assert Whisper("base", language="de").spec() != Whisper("base").spec()
+    assert Whisper("base", task="translate").spec() != Whisper("base").spec()
     assert len(Whisper(str(checkpoint)).spec().weights_digest) == 32

@@ -37,3 +37,9 @@ def test_guesses_count_as_they_do_in_a_run():
     # One of two words is sure enough, which is half; then none of two.
     assert [u.text for u in filled] == ["Hello", "", "", "What the labels say."]
     assert [u.text_reason for u in filled] == [None, MOSTLY_GUESSES, NO_WORDS_WITHIN, None]
+
+
+def test_words_in_doubt_are_no_words_and_the_reason_is_told():
+    doubted = Segment(0.0, 3.0, "", WORDS, doubt="it looped")
+    filled = fill_words(UTTERANCES, Transcript((doubted,), "test"), SegmentationSettings())
+    assert [u.text_reason for u in filled] == ["it looped", "it looped", NO_WORDS_WITHIN, None]

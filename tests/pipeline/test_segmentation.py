@@ -47,6 +47,23 @@ def test_nothing_said_is_nothing():
     assert cut_utterances(transcript(), (), SegmentationSettings()) == ()
 
 
+def test_words_in_doubt_count_as_not_heard_and_the_reason_is_told():
+    believed = spoken("we went home")
+    looped = replace(spoken("no no no no", start_s=3.0), doubt="it looped")
+    elsewhere = replace(spoken("thanks", start_s=20.0), doubt="nobody speaks")
+    activity = (Interval(0.0, 1.2), Interval(3.0, 4.6), Interval(6.0, 7.0))
+    words = transcript(believed, looped, elsewhere)
+    cut = cut_utterances(words, activity, SegmentationSettings())
+    assert [(u.text, u.text_reason) for u in cut] == [
+        ("we went home", None),
+        ("", "it looped"),
+        ("", NO_WORDS),
+    ]
+    assert [word.text for word in words.words] == ["we", "went", "home"]
+    assert words.doubt_during(0.0, 30.0) == "it looped"
+    assert words.doubt_during(0.0, 2.0) is None
+
+
 def test_pause_cuts():
     assert texts(spoken("we went home / and slept there")) == ["we went home", "and slept there"]
 

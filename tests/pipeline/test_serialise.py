@@ -82,9 +82,12 @@ def assert_same(found: Any, expected: Any) -> None:
 words = st.builds(
     lambda text, span, confidence: Word(text, *span, confidence), st.text(), times, st.none() | unit
 )
+qualities = st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False), max_size=2)
+# The cache writes sorted keys.
+qualities = qualities.map(lambda quality: dict(sorted(quality.items())))
 segments = st.builds(
-    lambda span, text, said, speaker: Segment(*span, text, tuple(said), speaker),
-    times, st.text(), st.lists(words, max_size=3), maybe_text,
+    lambda span, text, said, *rest: Segment(*span, text, tuple(said), *rest),
+    times, st.text(), st.lists(words, max_size=3), maybe_text, qualities, maybe_text,
 )  # fmt: skip
 transcripts = st.builds(
     Transcript,

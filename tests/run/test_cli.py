@@ -138,6 +138,8 @@ def test_missing_transcript(run, clip, tmp_path):
         (["--cache-dir", "~nosuchuser/x"], "nosuchuser"),
         (["--asr", "whisper:/nowhere/base.pt"], "/nowhere/base.pt"),
         (["--transcript", "/nowhere\0.srt"], "NUL"),
+        (["--diarisation", "/nowhere.rttm"], "no diarisation file"),
+        (["--asr-task", "translate"], "only Whisper translates"),
         (["--out", "results\0"], "NUL"),
         (["--max-pause", "nan"], "finite"),
         (["--asr", "y" * 5000], "unknown recogniser"),

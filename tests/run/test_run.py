@@ -121,6 +121,41 @@ def test_another_recogniser_reruns_no_face_stage(clip, settings, result, calls):
     assert calls["CheckpointPredictor.predict"] == 1
 
 
+RTTM = """SPEAKER clip 1 0.7 1.1 <NA> <NA> Ann <NA> <NA>
+SPEAKER clip 1 1.8 6.5 <NA> <NA> Bob <NA> <NA>
+"""
+
+
+def test_a_diarisation_cuts_at_speakers_and_reruns_neither_face_nor_words(
+    clip, settings, result, calls, tmp_path
+):
+    path = tmp_path / "who.rttm"
+    path.write_text(RTTM)
+    document = to_json(analyze(clip, settings.model_copy(update={"diarisation": path})))
+    jsonschema.validate(document, schema())
+    assert document["asr"]["diarisation"] == "who.rttm"
+    found = [(u["speaker"], u["text"]) for u in document["utterances"]]
+    assert [speaker for speaker, _ in found] == ["Ann", "Bob", "Bob"]
+    assert " ".join(text for _, text in found[:2]) == result.features.utterances[0].text
+    assert found[2][1] == result.features.utterances[1].text
+    assert calls["FrameProcess.__call__"] == calls["SileroVAD.detect"] == 0
+    words = analyze(clip, settings).transcript
+    assert words == result.transcript
+
+
+def test_a_whisperx_transcript_names_its_speakers(clip, settings, result, tmp_path):
+    words = [
+        {"word": w, "start": 0.8 + 0.2 * i, "end": 1.0 + 0.2 * i, "score": 0.9, "speaker": who}
+        for i, (w, who) in enumerate([("On", "A"), ("Monday", "A"), ("I", "B"), ("took", "B")])
+    ]
+    path = tmp_path / "x.json"
+    segment = {"start": 0.8, "end": 1.6, "text": "On Monday I took", "words": words}
+    path.write_text(json.dumps({"segments": [segment], "word_segments": words}))
+    found = analyze(clip, settings.model_copy(update={"transcript": path}))
+    named = [(u.speaker, u.text) for u in found.features.utterances if u.speaker]
+    assert named == [("A", "On Monday"), ("B", "I took")]
+
+
 def test_another_checkpoint_reruns_nothing_but_fusion(
     clip, settings, result, calls, make_checkpoint, tmp_path
 ):

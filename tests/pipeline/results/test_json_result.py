@@ -11,7 +11,14 @@ import pytest
 
 from affect_pipe.pipeline import atomic
 from affect_pipe.pipeline.errors import ResultError
-from affect_pipe.pipeline.records import Prediction, Utterance, VideoFeatures, VideoResult
+from affect_pipe.pipeline.records import (
+    Prediction,
+    Segment,
+    Transcript,
+    Utterance,
+    VideoFeatures,
+    VideoResult,
+)
 from affect_pipe.pipeline.results.json_result import schema, to_json, write_json
 
 
@@ -263,3 +270,31 @@ def test_a_file_in_place_of_the_folder_is_one_clear_sentence(
     (tmp_path / "file").touch()
     with pytest.raises(ResultError, match=r"cannot be written .*--out"):
         write_json(result, tmp_path / "file" / "r.json")
+
+
+def test_what_the_recogniser_tells_of_its_segments_is_told(
+    validator: jsonschema.Draft202012Validator, result: VideoResult
+) -> None:
+    assert "segments" not in to_json(result)["asr"]
+    segments = (
+        Segment(1.0, 2.00049, "Hello.", (), quality={"no_speech_probability": 0.01234}),
+        Segment(2.0, 3.0, "no no no no no", (), doubt="it looped"),
+    )
+    document = to_json(replace(result, transcript=Transcript(segments, "whisper")))
+    validator.validate(document)
+    assert document["asr"]["segments"] == [
+        {
+            "start_s": 1.0,
+            "end_s": 2.0,
+            "text": "Hello.",
+            "doubt": None,
+            "quality": {"no_speech_probability": 0.012},
+        },
+        {
+            "start_s": 2.0,
+            "end_s": 3.0,
+            "text": "no no no no no",
+            "doubt": "it looped",
+            "quality": {},
+        },
+    ]

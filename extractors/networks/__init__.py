@@ -1,0 +1,1 @@
+"""Published convolutional networks, built to fit the files their weights come in."""
