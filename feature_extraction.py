@@ -146,8 +146,14 @@ class Extractor:
             limits=self._settings.limits,
             memo=DigestMemo(self._cache.digest_folder()),
             frame_pass=self._frames,
+            diarisation=self._diarisation(Path(media)),
         )
         return Extraction(describer, self._cut, self._level)(Path(media), listener)
+
+    def _diarisation(self, media: Path) -> Diarisation | None:
+        if self._level == "frame":  # nobody asks who speaks
+            return None
+        return find_diarisation(media, self._settings.diarisation)
 
     def files(self, extracted: Extracted) -> dict[str, FeatureFile]:
         """Lay out what was extracted as files hold it, by the name of the feature."""
@@ -241,6 +247,7 @@ class _ChosenLater:
             media_path=self._media_path,
             transcript=self._settings.transcript,
             language=self._settings.language,
+            task=self._settings.asr_task,
             max_words_per_s=self._settings.limits.max_words_per_s,
         )
 
