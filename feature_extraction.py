@@ -11,6 +11,7 @@ from typing import Any, Self
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.notes import licence_of
 from affect_pipe.extractors.speech.recognisers import check_asr, choose
+from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.pipeline.cache import Cache, resolve_root
 from affect_pipe.pipeline.describe import Describer
@@ -29,7 +30,7 @@ from affect_pipe.pipeline.interfaces import (
 )
 from affect_pipe.pipeline.media_files import MediaFile
 from affect_pipe.pipeline.preflight import check_names
-from affect_pipe.pipeline.records import StageSpec, Transcript, Utterance
+from affect_pipe.pipeline.records import Diarisation, StageSpec, Transcript, Utterance
 from affect_pipe.pipeline.results.feature_file import (
     FORMATS,
     FeatureFile,
