@@ -32,10 +32,6 @@ class FeatureNote:
     needs: str
 
 
-_PY_FEAT = (
-    "py-feat: MIT; its networks: each its own, some for research only, some unknown "
-    "(affect-pipe models info)"
-)
 NOTES: Mapping[str, FeatureNote] = {
     "glove": FeatureNote(
         "text", 300, "PDDL-1.0 (the tables of the GloVe release)", "a table of word vectors"
@@ -74,7 +70,7 @@ NOTES: Mapping[str, FeatureNote] = {
         "acoustic",
         4096,
         "BSD-3-Clause (torchvision's VGG, trained on ImageNet-1k)",
-        "torchvision; the weights vgg16",
+        "matplotlib (extra deep); the weights vgg16",
     ),
     "facemesh": FeatureNote(
         "visual",
@@ -82,7 +78,12 @@ NOTES: Mapping[str, FeatureNote] = {
         "Apache-2.0 (MediaPipe and its models; own shape basis)",
         "mediapipe, whose wheel carries the models",
     ),
-    "pyfeat": FeatureNote("visual", 96, _PY_FEAT, "py-feat; the weights of its detectors"),
+    "pyfeat": FeatureNote(
+        "visual",
+        96,
+        "py-feat: MIT; its weights: non-commercial research only",
+        "the extra pyfeat (several gigabytes); its detectors' weights from the hub",
+    ),
     "vggface": FeatureNote(
         "visual",
         512,
@@ -93,7 +94,7 @@ NOTES: Mapping[str, FeatureNote] = {
         "visual",
         2048,
         "Apache-2.0 (timm's weights, trained on ImageNet-1k)",
-        "timm; the weights xception-in1k",
+        "timm (extra deep); the weights xception-in1k",
     ),
 }
 UNKNOWN_LICENCE = "not stated: see the licence of the model"

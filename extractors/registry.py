@@ -20,6 +20,7 @@ FEATURES: Mapping[str, str] = {
     "vggish": "affect_pipe.extractors.acoustic.vggish:VGGish",
     "deepspectrum": "affect_pipe.extractors.acoustic.deepspectrum:DeepSpectrum",
     "facemesh": "affect_pipe.extractors.visual.facemesh:FaceMesh",
+    "pyfeat": "affect_pipe.extractors.visual.pyfeat:PyFeat",
     "vggface": "affect_pipe.extractors.visual.vggface:VGGFace",
     "xception": "affect_pipe.extractors.visual.xception:Xception",
 }

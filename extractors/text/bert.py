@@ -21,7 +21,7 @@ from affect_pipe.extractors.text.encoder import (
 from affect_pipe.extractors.text.spoken import in_order, no_words, with_words, word_confidence
 from affect_pipe.extractors.text.windows import EncodedText, Spans, WindowEncoder
 from affect_pipe.extractors.weights.catalogue import ENCODER, wanted
-from affect_pipe.extractors.weights.needs import check_name
+from affect_pipe.extractors.weights.needs import Weights, check_name
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import UsageError
@@ -45,8 +45,8 @@ class BERT:
     """Vectors by a Hugging Face encoder such as BERT (Devlin et al. 2019), RoBERTa or DeBERTa.
 
     A token's vector is the sum of the chosen layers' hidden states; a word's the mean over its
-    sub-words. Each utterance is encoded by itself. Texts longer than the model takes are encoded
-    in windows that overlap by half, and nothing is cut off.
+    sub-words and the punctuation that hangs on it. Each utterance is encoded by itself. Texts
+    longer than the model takes are encoded in windows that overlap by half; nothing is cut off.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class BERT:
     def _folder(self) -> Path:
         if self._given is not None:
             return self._given
-        store, weights = WeightsStore(), wanted(self._model_name, ENCODER)
+        store, (weights,) = WeightsStore(), self.weights()
         # Pickled weights are used where they lie, but never fetched.
         pickled = dataclasses.replace(
             ENCODER, name=weights.name, hub=weights.hub, one_of=PICKLED_WEIGHTS
@@ -135,6 +135,10 @@ class BERT:
     def spec(self) -> FeatureSpec:
         """Return the contract; reads the weights once to tell which they are, loads nothing."""
         return self._spec
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Return the weights it loads."""
+        return (wanted(self._model_name, ENCODER),)
 
     def frame_stage(self) -> FrameStage | None:
         """Return None: words need no frames."""

@@ -15,7 +15,7 @@ from affect_pipe.extractors.text.glove.lookup import Case, LookedUp, look_up
 from affect_pipe.extractors.text.glove.table import WordTable
 from affect_pipe.extractors.text.glove.tokens import TOKENS, Tokens
 from affect_pipe.extractors.text.spoken import in_order, no_words, with_words, word_confidence
-from affect_pipe.extractors.weights.needs import check_name
+from affect_pipe.extractors.weights.needs import Weights, check_name
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.frame_table import FrameTable
@@ -118,6 +118,10 @@ class GloVe:
     def spec(self) -> FeatureSpec:
         """Return the contract; reads the source once to tell which it is, converts nothing."""
         return self._spec
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Return the weights it loads: the table by its own name, or the archive it lies in."""
+        return (self._kept.weights(self._table_name),)
 
     def frame_stage(self) -> FrameStage | None:
         """Return None: words need no frames."""

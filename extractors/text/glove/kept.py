@@ -20,6 +20,7 @@ from affect_pipe.extractors.text.glove.table import (
     write_table,
 )
 from affect_pipe.extractors.weights.catalogue import WORD_VECTORS, wanted
+from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.extractors.weights.staging import locked
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.cache import resolve_root
@@ -72,13 +73,21 @@ class KeptTables:
         """
         if self._given is not None:
             return find_table(self._given, table)
-        own = wanted(table, WORD_VECTORS)
-        family = wanted(_COLUMNS.sub("", table), WORD_VECTORS)
-        folder = self._store.look(own) or self._store.look(family)
+        found = (self._store.look(weights) for weights in self._candidates(table))
+        folder = next((folder for folder in found if folder is not None), None)
         if folder is None:
-            chosen = own if own.fetchable or not family.fetchable else family
-            folder = self._store.find(chosen, needed_for="the glove feature")
+            folder = self._store.find(self.weights(table), needed_for="the glove feature")
         return find_table(folder, table)
+
+    def weights(self, table: str) -> Weights:
+        """Return the weights a table is looked for in when it is not on this machine."""
+        own, family = self._candidates(table)
+        return own if own.fetchable or not family.fetchable else family
+
+    @staticmethod
+    def _candidates(table: str) -> tuple[Weights, Weights]:
+        family = _COLUMNS.sub("", table)
+        return wanted(table, WORD_VECTORS), wanted(family, WORD_VECTORS)
 
     def digest(self, source: TableFile) -> str:
         """Return the digest of a source's bytes: 32 hex characters."""

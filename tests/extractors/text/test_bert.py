@@ -243,6 +243,8 @@ def test_the_spec_rebuilds_the_extractor(folders, models):
     }  # fmt: skip
     assert build(spec.name, spec.settings).spec() == spec
     assert not spec.compatible_with(BERT("my-encoder").spec())
+    assert [w.name for w in bert.weights()] == ["my-encoder"]
+    assert [w.hub for w in BERT().weights()] == ["google-bert/bert-base-uncased"]
 
 
 def test_the_spec_loads_no_library(folders):

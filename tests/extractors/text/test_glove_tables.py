@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from affect_pipe.extractors.text.glove.extractor import GloVe
 from affect_pipe.extractors.text.glove.kept import left_out
-from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.errors import CacheError, MissingWeightsError, UsageError
 
 # As in the 840B release: words with spaces (plain and hard), words of several fields of which one
 # is a number, bytes that are no text, a word that comes twice; and what a bad copy adds.
@@ -183,6 +183,16 @@ def test_it_travels_to_another_process_as_a_path(tmp_path):
     assert pickle.loads(sent).find(["w9999"]) == [9999]
 
 
+def test_a_store_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("AFFECT_PIPE_MODELS", str(tmp_path / "file" / "models"))
+    table = kept(tmp_path / "a", b"one 1 2\n")
+    assert table.path.parent == tmp_path / "cache" / ".tables"
+    monkeypatch.setenv("AFFECT_PIPE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(CacheError, match="cannot be kept in .*models nor in .*cache"):
+        kept(tmp_path / "b", b"one 1 2\n")
+
+
 def test_another_source_of_the_same_name_is_another_table(tmp_path):
     a = kept(tmp_path / "a", b"one 1 2\n")
     b = kept(tmp_path / "a", b"one 1 3\n")
@@ -325,6 +335,19 @@ def test_other_columns_than_the_name_says(tmp_path):
     (tmp_path / "own.300d.txt").write_text("the 1 2 3\n")
     with pytest.raises(UsageError, match="has 3 columns, not the 300 its name says"):
         GloVe("own.300d", folder=tmp_path).spec()
+
+
+@pytest.mark.parametrize(
+    ("table", "weights"),
+    [
+        ("glove.6B.300d", "glove.6B"),
+        ("glove.twitter.27B.25d", "glove.twitter.27B"),
+        ("glove.840B.300d", "glove.840B.300d"),
+        ("own.50d", "own.50d"),
+    ],
+)
+def test_which_weights_a_table_lies_in(table, weights):
+    assert [w.name for w in GloVe(table).weights()] == [weights]
 
 
 def test_no_table_says_both_ways_to_get_it():
