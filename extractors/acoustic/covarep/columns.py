@@ -1,28 +1,46 @@
-"""The 74 columns of COVAREP in their order, and what each is measured in."""
+"""Names, order and units of the 74 columns."""
 
 from __future__ import annotations
 
-N_MCEP, N_HMPDM, N_HMPDD = 25, 25, 13
+from dataclasses import dataclass
 
-_MEASURED = (
-    ("F0", "Hz"),
-    ("VUV", ""),
-    ("NAQ", ""),
-    ("QOQ", ""),
-    ("H1H2", "dB"),
-    ("PSP", ""),
-    ("MDQ", ""),
-    ("peakSlope", "log10 amplitude per octave"),
-    ("Rd", ""),
-    ("Rd_conf", ""),
-    ("creak", ""),
-    *((f"MCEP_{k}", "ln amplitude") for k in range(N_MCEP)),
-    *((f"HMPDM_{k}", "rad") for k in range(N_HMPDM)),
-    *((f"HMPDD_{k}", "ln rad") for k in range(N_HMPDD)),
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the matrix.
+
+    Parameters
+    ----------
+    name
+        As in COVAREP's tables.
+    unit
+        Unit of its values; `1` for a bare ratio or probability.
+    comparable
+        Whether it can be set against files made with COVAREP itself.
+    """
+
+    name: str
+    unit: str
+    comparable: bool = True
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("F0", "Hz"),
+    Column("VUV", "0 or 1"),
+    Column("NAQ", "1"),
+    Column("QOQ", "1"),
+    Column("H1H2", "dB"),
+    Column("PSP", "1"),
+    Column("MDQ", "1"),
+    Column("peakSlope", "log10 amplitude per octave"),
+    Column("Rd", "1"),
+    Column("Rd_conf", "1"),
+    # The original's network weights are not free: ours is another published detector.
+    Column("creak", "1", comparable=False),
+    *(Column(f"MCEP_{k}", "ln amplitude") for k in range(25)),
+    *(Column(f"HMPDM_{k}", "rad") for k in range(25)),
+    *(Column(f"HMPDD_{k}", "ln rad") for k in range(13)),
 )
-COLUMNS: tuple[str, ...] = tuple(name for name, _ in _MEASURED)
-UNITS: tuple[str, ...] = tuple(unit for _, unit in _MEASURED)
-VUV = COLUMNS.index("VUV")
-# Row k stands for 5 ms + 10 ms k, the middle between two analysis frames.
-FIRST_ROW_S = 0.005
-ROW_STEP_S = 0.010
+
+NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
+INDEX: dict[str, int] = {name: k for k, name in enumerate(NAMES)}

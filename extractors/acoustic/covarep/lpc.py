@@ -96,7 +96,12 @@ def inverse_filter(
 
 
 def residual(
-    samples: NDArray[np.float64], order: int, *, length: int = 400, shift: int = 80
+    samples: NDArray[np.float64],
+    order: int,
+    *,
+    length: int = 400,
+    shift: int = 80,
+    predict_from: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """LP residual of a recording: overlapping frames, each keeping the energy it had as speech.
 
@@ -111,6 +116,8 @@ def residual(
         Prediction order.
     length, shift
         Frame length and distance between frame starts, in samples.
+    predict_from
+        Estimate the predictors on this signal instead, `[n]`.
 
     Returns
     -------
@@ -123,8 +130,10 @@ def residual(
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1, length + 1) / (length + 1))
     starts = np.arange(0, len(samples) - length, shift)
     for block in blocks(len(starts), _FRAMES_PER_BLOCK):
-        frames = samples[starts[block][:, None] + np.arange(length)] * window
-        error = inverse_filter(frames, lpc(frames, order))
+        place = starts[block][:, None] + np.arange(length)
+        frames = samples[place] * window
+        model = frames if predict_from is None else predict_from[place] * window
+        error = inverse_filter(frames, lpc(model, order))
         energy = np.einsum("mn,mn->m", frames, frames)
         left = np.einsum("mn,mn->m", error, error)
         error *= np.sqrt(np.divide(energy, left, out=np.zeros(len(left)), where=left > 0))[:, None]

@@ -135,10 +135,13 @@ def harmonic_sums(error: NDArray[np.float64], n_frames: int) -> NDArray[np.float
         starts = np.arange(block.start, block.stop) * HOP
         frames = error[starts[:, None] + np.arange(FRAME)] * window
         frames -= frames.mean(axis=1, keepdims=True)
-        half = fft.rfft(frames, SAMPLE_RATE_HZ, axis=1)[:, : SAMPLE_RATE_HZ // 2]
-        power = half.real**2 + half.imag**2
-        energy = power.sum(axis=1, keepdims=True)
-        used = power[:, : _HARMONICS * F0_MAX_HZ]
+        half = fft.rfft(frames, SAMPLE_RATE_HZ, axis=1)
+        # Parseval: the energy of all bins below half the rate, without squaring them all.
+        energy = 0.5 * SAMPLE_RATE_HZ * np.einsum("mn,mn->m", frames, frames)
+        energy += 0.5 * (half[:, 0].real ** 2 - half[:, -1].real ** 2)
+        energy = np.maximum(energy, 0.0)[:, None]
+        used = half[:, : _HARMONICS * F0_MAX_HZ]
+        used = used.real**2 + used.imag**2
         spectrum = np.sqrt(
             np.divide(used, energy, out=np.full(used.shape, np.nan), where=energy > 0)
         )
