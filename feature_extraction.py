@@ -11,6 +11,7 @@ from typing import Any, Self
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.notes import licence_of
 from affect_pipe.extractors.speech.recognisers import check_asr, choose
+from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.pipeline.cache import Cache, resolve_root
 from affect_pipe.pipeline.describe import Describer
@@ -29,7 +30,7 @@ from affect_pipe.pipeline.interfaces import (
 )
 from affect_pipe.pipeline.media_files import MediaFile
 from affect_pipe.pipeline.preflight import check_names
-from affect_pipe.pipeline.records import StageSpec, Transcript, Utterance
+from affect_pipe.pipeline.records import Diarisation, StageSpec, Transcript, Utterance
 from affect_pipe.pipeline.results.feature_file import (
     FORMATS,
     FeatureFile,
@@ -146,8 +147,14 @@ class Extractor:
             limits=self._settings.limits,
             memo=DigestMemo(self._cache.digest_folder()),
             frame_pass=self._frames,
+            diarisation=self._diarisation(Path(media)),
         )
         return Extraction(describer, self._cut, self._level)(Path(media), listener)
+
+    def _diarisation(self, media: Path) -> Diarisation | None:
+        if self._level == "frame":  # nobody asks who speaks
+            return None
+        return find_diarisation(media, self._settings.diarisation)
 
     def files(self, extracted: Extracted) -> dict[str, FeatureFile]:
         """Lay out what was extracted as files hold it, by the name of the feature."""
@@ -241,6 +248,7 @@ class _ChosenLater:
             media_path=self._media_path,
             transcript=self._settings.transcript,
             language=self._settings.language,
+            task=self._settings.asr_task,
             max_words_per_s=self._settings.limits.max_words_per_s,
         )
 

@@ -86,6 +86,10 @@ def _extract(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "--transcript belongs to one file: name one, or put transcripts beside the files."
         )
+    if settings.diarisation is not None and len(files) > 1:
+        raise UsageError(
+            "--diarisation belongs to one file: name one, or put RTTM files beside the files."
+        )
 
     from rich.console import Console
 

@@ -30,7 +30,7 @@ __all__ = ["Crop", "CropModel", "FaceCrops", "face_crop", "model_rows"]
 Described = Mapping[str, npt.NDArray[Any]]
 Describe = Callable[[npt.NDArray[np.uint8]], Described]
 
-VERSION = "1"
+VERSION = "2"
 
 
 class CropModel(Protocol):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from affect_pipe.pipeline.records import FeatureBlock, VideoFeatures
 
 # With several faces in view, a face less sure than this to be the speaker's is doubtful: of two
-# talking faces, the chosen one is then the wrong one in about three cases of ten.
+# talking faces, the chosen one is then the wrong one in a quarter to a half of all cases.
 DOUBTFUL = 0.6
 _DIGITS = 3
 # Qualities of a visual block that say which face it is, not how good the evidence is.

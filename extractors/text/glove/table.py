@@ -161,9 +161,9 @@ def write_table(
         counts["duplicates"] += n_rows - len(rows)
         counts["words"] += len(rows)
         parts: list[tuple[str, npt.NDArray[Any]]] = [
-            ("hashes", sorted_hashes.astype("<u8")),
-            ("rows", rows.astype("<i8")),
-            ("starts", np.frombuffer(starts, np.int64).astype("<i8")),
+            ("hashes", sorted_hashes.astype("<u8", copy=False)),
+            ("rows", rows.astype("<i8", copy=False)),
+            ("starts", np.frombuffer(starts, np.int64).astype("<i8", copy=False)),
             ("words", np.frombuffer(words, np.uint8)),
         ]
         described: dict[str, Any] = {
@@ -218,7 +218,9 @@ def _index(
             dead.append(at)
         seen.add(word)
         last = at
-    return np.delete(ordered, dead), np.delete(rows, dead)
+    if dead:
+        ordered, rows = np.delete(ordered, dead), np.delete(rows, dead)
+    return ordered, rows
 
 
 def _word(words: bytearray, starts: array[int], row: int) -> bytes:

@@ -189,7 +189,7 @@ def test_a_store_that_cannot_be_written(tmp_path, monkeypatch):
     table = kept(tmp_path / "a", b"one 1 2\n")
     assert table.path.parent == tmp_path / "cache" / ".tables"
     monkeypatch.setenv("AFFECT_PIPE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(CacheError, match="cannot be kept in .*models nor in .*cache"):
+    with pytest.raises(CacheError, match=r"cannot be kept in .*models nor in .*cache"):
         kept(tmp_path / "b", b"one 1 2\n")
 
 
