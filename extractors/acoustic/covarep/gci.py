@@ -100,7 +100,7 @@ def mean_based(
     # Short recordings leave no room for the usual mirrored ends.
     smooth = signal.filtfilt(b, a, smooth, padlen=min(3 * len(a), len(smooth) - 1))
     peak = np.abs(smooth).max(initial=0.0)
-    return smooth / peak if peak > 0 else smooth
+    return np.asarray(smooth / peak if peak > 0 else smooth)
 
 
 def _cycles(smooth: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -17,7 +17,7 @@ def n_rows(n_samples: int) -> int:
 
 
 def row_times_s(n_samples: int) -> NDArray[np.float64]:
-    """Times of the rows in seconds, `[n_rows]`: 0.005, 0.015, 0.025 ..."""
+    """Return the times of the rows in seconds, `[n_rows]`: 0.005, 0.015, 0.025 ..."""
     return (_FIRST + HOP * np.arange(n_rows(n_samples))) / SAMPLE_RATE_HZ
 
 

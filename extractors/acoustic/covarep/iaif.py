@@ -139,7 +139,7 @@ def _high_pass(sample_rate_hz: int) -> NDArray[np.float64]:
 
 
 def _alike(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Indices of frames of similar length, block by block."""
+    """Give the indices of frames of similar length, block by block."""
     order = np.argsort(lengths, kind="stable")
     start = 0
     while start < len(order):

@@ -47,7 +47,7 @@ def peak_slope(samples: NDArray[np.float64], *, raw: bool = False) -> NDArray[np
     weight = -(np.arange(_OCTAVES) - (_OCTAVES - 1) / 2)
     weight /= np.sum(weight**2)
     heard = np.isfinite(levels)
-    slope = np.where(heard, levels, 0.0) @ weight
+    slope = np.asarray(np.einsum("mk,k->m", np.where(heard, levels, 0.0), weight))
     slope[~heard.all(axis=1)] = 0.0
     if raw:
         slope[~heard.all(axis=1) & heard.any(axis=1)] = -np.inf

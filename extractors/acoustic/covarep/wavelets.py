@@ -15,7 +15,7 @@ _HALF = 1000
 
 
 def half_width(octave: int) -> int:
-    """Samples to either side beyond which the wavelet is 0 in double precision."""
+    """Return how many samples to either side the wavelet stays above 0 in double precision."""
     # exp(-x^2 / 2) underflows at x = 38.6.
     return min(_HALF, int(38.6 * 2**octave))
 
