@@ -6,13 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from affect_pipe.extractors.acoustic.spoken import spoken
+from affect_pipe.extractors.acoustic.evidence import hear, quality_of
 from affect_pipe.pipeline.frame_table import FrameTable
 from affect_pipe.pipeline.interfaces import Arrays, AudioStage, Source
 from affect_pipe.pipeline.records import FeatureBlock, FeatureSpec, FloatArray, Utterance
-
-# Patches are as long as a word or more; shorter utterances take the patch around them.
-MIN_UTTERANCE_S = 0.2
 
 
 def patch_starts(n_samples: int, window: int, hop: int) -> list[int]:
@@ -44,14 +41,16 @@ def describe(
     FeatureBlock
         float32 [n_utterances, dim]; quality ``speech_s`` and ``snr_db``.
     """
-    voice = spoken(source, utterances, MIN_UTTERANCE_S)
+    heard = hear(source, utterances)
     values = np.zeros((len(utterances), spec.dim), np.float32)
-    present = voice.present
+    present = np.array([one.reason is None for one in heard], np.bool_)
     if present.any():
         arrays = source.sound(stage)
         for row in np.flatnonzero(present):
             values[row] = _mean(arrays, utterances[row])
-    return FeatureBlock(spec, values, present, voice.reasons, voice.quality)
+    return FeatureBlock(
+        spec, values, present, tuple(one.reason for one in heard), quality_of(heard)
+    )
 
 
 def _mean(arrays: Arrays, utterance: Utterance) -> FloatArray:

@@ -129,7 +129,11 @@ def test_short_sound_does_not_fail(samples, n):
 
 
 def test_settings_and_name():
-    assert build("covarep", {"rows": "voiced"}).spec().settings == {"rows": "voiced"}
+    assert build("covarep", {"rows": "voiced"}).spec().settings == {
+        "rows": "voiced",
+        "functionals": ["mean"],
+        "speech_level_db": None,
+    }
     with pytest.raises(UsageError, match="'all' or 'voiced'"):
         build("covarep", {"rows": "some"})
     assert build("covarep").spec().dim == len(build("covarep").units()) == 74
@@ -146,3 +150,43 @@ def test_two_acoustic_features_in_one_run(sample, tmp_path, ffmpeg):
     for name in ("start_s", "end_s", "text", "present", "speech_s", "snr_db"):
         assert tables[0][name].to_pylist() == tables[1][name].to_pylist()
     assert tables[0].column_names[8:] == list(NAMES)
+
+
+def test_louder_sound_moves_the_log_amplitude_alone(samples):
+    quiet, loud = (
+        Covarep().frame_table(source_of(samples * gain), ()).values for gain in (0.25, 0.5)
+    )
+    moved = np.zeros(len(NAMES))
+    moved[INDEX["MCEP_0"]] = np.log(2)
+    # A search that stops at a tolerance may stop a step apart.
+    assert np.isclose(loud - moved, quiet, atol=1e-6).mean() > 0.999
+    np.testing.assert_allclose(loud - moved, quiet, atol=2e-3)
+
+
+def test_at_one_level_it_does_not_matter_how_loud_the_recording_is(samples):
+    utterance = [Utterance(0, 0.5, 2.5, "", (Word("a", 0.5, 2.5),))]
+    extractor = Covarep(functionals=("std", "mean"), speech_level_db=-26.0)
+    quiet, loud = (
+        extractor.extract(source_of(samples * gain), utterance).values for gain in (0.25, 0.5)
+    )
+    np.testing.assert_allclose(loud, quiet, rtol=1e-4, atol=1e-4)
+
+
+def test_deviations_follow_the_means(samples, table):
+    utterance = [Utterance(0, 0.5, 2.5, "", (Word("a", 0.5, 2.5),))]
+    extractor = Covarep(functionals=("mean", "std"))
+    block = extractor.extract(source_of(samples), utterance)
+    inside = table.values[(table.time_s >= 0.5) & (table.time_s < 2.5)]
+    columns = extractor.spec().columns
+    assert (columns[0], columns[74]) == ("F0_mean", "F0_std")
+    assert len(extractor.units()) == 148
+    np.testing.assert_allclose(block.values[0, :74], inside.mean(0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(block.values[0, 74:], inside.std(0), rtol=1e-5, atol=1e-6)
+    again = build("covarep", extractor.spec().settings)
+    assert again.spec() == extractor.spec()
+
+
+@pytest.mark.parametrize("functionals", [(), ("max",), "mean"])
+def test_functionals_that_cannot_be(functionals):
+    with pytest.raises(UsageError, match="some of mean, std"):
+        Covarep(functionals=functionals)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from affect_pipe.extractors.acoustic import level
 from affect_pipe.extractors.acoustic.covarep.columns import COLUMNS, INDEX, NAMES
 from affect_pipe.extractors.acoustic.covarep.grid import row_times_s
 from affect_pipe.extractors.acoustic.evidence import hear, quality_of
@@ -33,6 +35,13 @@ MIN_SAMPLES = 640
 # What the files call by no unit at all.
 _NO_UNIT = ("1", "0 or 1")
 UNITS = tuple("" if column.unit in _NO_UNIT else column.unit for column in COLUMNS)
+
+
+# What is said of an utterance's rows [n, 74].
+FUNCTIONALS: Mapping[str, Callable[[Matrix], Matrix]] = {
+    "mean": lambda rows: np.asarray(rows.mean(axis=0)),
+    "std": lambda rows: np.asarray(rows.std(axis=0)),
+}
 
 
 class CovarepFrames:
@@ -74,56 +83,88 @@ class Covarep:
     rows : {"all", "voiced"}
         Which rows the mean of an utterance is taken over: all, as the papers that use these
         features do, or those where the voice is heard (``VUV`` is 1).
+    functionals : subset of {"mean", "std"}
+        ``mean`` alone, the default, is the papers' vector of 74 columns under COVAREP's names;
+        with ``std``, the standard deviation over the rows, columns are named ``F0_mean`` and so
+        on, first all means.
+    speech_level_db : float, optional
+        The recording is taken as if its active speech level were this many dB relative to full
+        scale. It moves ``MCEP_0``, the logarithm of the amplitude, alone; rows of frames are
+        never moved.
 
     Raises
     ------
     UsageError
-        If ``rows`` is neither.
+        If a setting is none of these.
     """
 
     name = "covarep"
     version = VERSION
 
-    def __init__(self, rows: Rows = "all") -> None:
+    def __init__(
+        self,
+        rows: Rows = "all",
+        functionals: Sequence[str] = ("mean",),
+        speech_level_db: float | None = None,
+    ) -> None:
         if rows not in ("all", "voiced"):
             raise UsageError(f"covarep: rows must be 'all' or 'voiced', got {quoted(rows)}.")
+        unknown = isinstance(functionals, str) or set(functionals) - set(FUNCTIONALS)
+        if unknown or not functionals:
+            raise UsageError(
+                f"covarep: functionals {list(functionals)} must be some of "
+                f"{', '.join(FUNCTIONALS)}."
+            )
         self._rows = rows
+        self._functionals = tuple(name for name in FUNCTIONALS if name in functionals)
+        self._speech_level_db = None if speech_level_db is None else float(speech_level_db)
 
     def spec(self) -> FeatureSpec:
         """Return the contract: the 74 columns by the names COVAREP gives them."""
         return FeatureSpec(
             name=self.name,
             modality="acoustic",
-            dim=len(NAMES),
-            columns=NAMES,
+            dim=len(NAMES) * len(self._functionals),
+            columns=self._columns,
             version=self.version,
-            settings={"rows": self._rows},
+            settings={
+                "rows": self._rows,
+                "functionals": list(self._functionals),
+                "speech_level_db": self._speech_level_db,
+            },
             backend=backend_version("scipy"),
         )
 
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        if self._functionals == ("mean",):
+            return NAMES
+        return tuple(f"{name}_{kind}" for kind in self._functionals for name in NAMES)
+
     def units(self) -> tuple[str, ...]:
-        """Return the units of the measures; a mean has that of what it is taken of."""
-        return UNITS
+        """Return the units of the measures; functionals have that of what they are taken of."""
+        return UNITS * len(self._functionals)
 
     def frame_stage(self) -> FrameStage | None:
         """Return None: the voice needs no frames."""
         return None
 
     def extract(self, source: Source, utterances: Sequence[Utterance]) -> FeatureBlock:
-        """Return the means over each utterance's rows.
+        """Return the functionals over each utterance's rows.
 
         Returns
         -------
         FeatureBlock
-            float32 [n_utterances, 74]; quality ``speech_s`` (seconds of detected speech) and
+            float32 [n_utterances, 74 or 148]; quality ``speech_s`` (seconds of detected speech) and
             ``snr_db``. Absent where there is no audio track, silence, no detected speech, less
             than 0.2 s of signal, or no voiced row where only these count.
         """
         heard = hear(source, utterances)
-        values = np.zeros((len(heard), len(NAMES)), np.float32)
+        values = np.zeros((len(heard), len(self._columns)), np.float32)
         reasons = [one.reason for one in heard]
         if None in reasons:
             time_s, frames = _frames(source)
+            frames = self._at_level(frames, source)
             for row, utterance in enumerate(utterances):
                 if reasons[row] is None:
                     first, last = np.searchsorted(time_s, [utterance.start_s, utterance.end_s])
@@ -131,13 +172,24 @@ class Covarep:
                     if self._rows == "voiced":
                         chosen = chosen[chosen[:, INDEX["VUV"]] > 0]
                     if len(chosen):
-                        values[row] = chosen.mean(axis=0)
+                        values[row] = np.concatenate(
+                            [FUNCTIONALS[kind](chosen) for kind in self._functionals]
+                        )
                     else:
                         reasons[row] = (
                             "no voiced frame" if last > first else "the sound is too short"
                         )
         present = np.array([reason is None for reason in reasons], np.bool_)
         return FeatureBlock(self.spec(), values, present, tuple(reasons), quality_of(heard))
+
+    def _at_level(self, frames: Matrix, source: Source) -> Matrix:
+        audio = source.audio
+        if audio is None or self._speech_level_db is None:
+            return frames
+        gain = level.gain_to(self._speech_level_db, audio, source.voice_activity)
+        moved = frames.copy()
+        moved[:, INDEX["MCEP_0"]] += math.log(gain)
+        return moved
 
     def frame_table(self, source: Source, utterances: Sequence[Utterance]) -> FrameTable:
         """Return the rows of the whole file; the utterances are not looked at."""
