@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +131,25 @@ def test_level_moves_the_first_cepstrum_alone() -> None:
 
 def test_same_sound_same_digits() -> None:
     np.testing.assert_array_equal(analyse(speech()).values, analyse(speech()).values)
+
+
+def test_digits_do_not_depend_on_the_number_of_threads() -> None:
+    program = (
+        "import hashlib, numpy as np\n"
+        "from affect_pipe.extractors.acoustic.covarep.analysis import analyse\n"
+        "rng = np.random.default_rng(0)\n"
+        "voice = np.repeat(rng.standard_normal((1, 128)), 125, axis=0).ravel()\n"
+        "values = analyse(voice + 0.01 * rng.standard_normal(16_000)).values\n"
+        "print(hashlib.sha256(values.tobytes()).hexdigest())\n"
+    )
+    digests = []
+    for threads in ("1", "2"):
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, check=True
+        )
+        digests.append(done.stdout)
+    assert digests[0] == digests[1] != b""
 
 
 def test_what_is_no_recording_is_refused() -> None:
