@@ -1,8 +1,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+PYFEAT_VENV ?= .venv-pyfeat
 
-.PHONY: setup demo test check types wheel-test bench clean
+.PHONY: setup demo test test-pyfeat check types wheel-test bench clean
 
 setup: $(VENV)/.installed
 
@@ -16,6 +17,17 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest
+
+# py-feat in an environment of its own: it brings gigabytes that nothing else needs. `===` takes
+# PyPI's build of torch, the one that torchvision's compiled parts fit, before any local one.
+$(PYFEAT_VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(PYFEAT_VENV)
+	$(PYFEAT_VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt \
+		-e ".[dev,pyfeat]" "torch===2.13.0"
+	touch $@
+
+test-pyfeat: $(PYFEAT_VENV)/.installed
+	AFFECT_PIPE_TEST_BACKENDS=pyfeat $(PYFEAT_VENV)/bin/pytest tests/extractors/visual/test_pyfeat.py
 
 check: setup types
 	$(BIN)/ruff check .

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from affect_pipe.extract import DEFAULT_FEATURES, extract, extract_to_files
 from affect_pipe.extractors import registry
+from affect_pipe.extractors.feature_list import ListedFeature, list_features
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
+from affect_pipe.feature_extraction import Extractor, Written, check_written_as
 from affect_pipe.fusion.checkpoint import resolve
 from affect_pipe.fusion.explain import contributions
 from affect_pipe.fusion.predict import CheckpointPredictor, describe_difference
@@ -26,6 +29,7 @@ from affect_pipe.pipeline.frame_process import FrameProcess
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import FeatureExtractor
 from affect_pipe.pipeline.records import FeatureSpec, FloatArray, VideoResult
+from affect_pipe.pipeline.results.feature_file import FeatureFile
 from affect_pipe.pipeline.run import Run
 from affect_pipe.pipeline.settings import RunSettings, load_settings
 from affect_pipe.starter_recipes import STARTER_SEED, check_recipe, encoders
@@ -39,18 +43,26 @@ if TYPE_CHECKING:
     from affect_pipe.fusion.training_events import Listener as TrainingListener
 
 __all__ = [
+    "DEFAULT_FEATURES",
     "Analyzer",
+    "Extractor",
+    "FeatureFile",
+    "ListedFeature",
     "RunSettings",
     "VideoResult",
+    "Written",
     "analyze",
+    "check_written_as",
     "evaluate",
+    "extract",
+    "extract_to_files",
+    "list_features",
     "load_settings",
     "reproduce",
     "train",
     "train_on_videos",
 ]
 
-DEFAULT_FEATURES = ("minilm", "egemaps", "facemesh")
 DEVICES = ("auto", "cpu", "cuda")
 NO_ATTENTION = "the backbone {!r} has no attention over utterances, so there are no maps of it"
 Tell = Callable[[str], None]
@@ -249,6 +261,7 @@ def train_on_videos(
     out: str | Path,
     *,
     features: Sequence[str] = DEFAULT_FEATURES,
+    feature_settings: Mapping[str, Mapping[str, Any]] | None = None,
     settings: OwnVideosSettings | None = None,
     run: RunSettings | None = None,
     sentiment_scale: float = 3.0,
@@ -269,6 +282,8 @@ def train_on_videos(
         Run folder to write; ``analyze(video, RunSettings(model=out))`` uses its checkpoint.
     features : sequence of str
         At most one a modality.
+    feature_settings : mapping of feature name to settings, optional
+        What the checkpoint's contract then asks for.
     settings : OwnVideosSettings, optional
         Backbone, tasks, normalisation, training.
     run : RunSettings, optional
@@ -289,9 +304,9 @@ def train_on_videos(
     """
     from affect_pipe.own_videos import train_on_videos as compose
 
-    extractors = [registry.build(name) for name in features]
+    extractors = registry.build_all(features, feature_settings)
     modalities = [extractor.spec().modality for extractor in extractors]
-    if not extractors or len(set(modalities)) != len(modalities):
+    if len(set(modalities)) != len(modalities) or len(extractors) != len(features):
         raise UsageError(
             f"features {', '.join(features)} are of {', '.join(modalities)}: name one a modality."
         )

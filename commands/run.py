@@ -15,6 +15,7 @@ from affect_pipe.commands.common import (
     hush_back_ends,
     share_the_machine,
 )
+from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 if TYPE_CHECKING:
@@ -37,40 +38,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--model", metavar="NAME|DIR", help="checkpoint: a shipped name or a folder (starter)"
     )
-    run.add_argument(
-        "--asr",
-        metavar="NAME",
-        help="source of the words: auto, transcript, whisper[:size or .pt file], "
-        "faster-whisper[:size or folder], moonshine, pocketsphinx",
-    )
-    run.add_argument(
-        "--asr-task",
-        choices=("transcribe", "translate"),
-        help="what Whisper writes: what is said, or its English translation (transcribe)",
-    )
-    run.add_argument(
-        "--transcript",
-        type=Path,
-        metavar="FILE",
-        help="transcript of the video: SRT, WebVTT, Whisper or WhisperX JSON, plain text",
-    )
-    run.add_argument(
-        "--diarisation",
-        type=Path,
-        metavar="FILE",
-        help="who speaks when: an RTTM file; default: one beside the video",
-    )
-    run.add_argument("--language", metavar="CODE", help="language spoken; default: detected")
-    run.add_argument(
-        "--max-pause", type=float, metavar="S", help="a longer pause ends an utterance"
-    )
-    run.add_argument("--max-duration", type=float, metavar="S", help="longest utterance")
-    run.add_argument(
-        "--keep-segments",
-        action="store_true",
-        default=None,
-        help="keep a transcript's own segments as utterances",
-    )
+    add_word_options(run)
     run.add_argument(
         "--explain",
         action="store_true",
@@ -87,24 +55,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from affect_pipe.pipeline.preflight import check_output, check_result_name, videos_to_run
     from affect_pipe.pipeline.settings import load_settings
 
-    segmentation = {
-        "max_pause_s": arguments.max_pause,
-        "max_duration_s": arguments.max_duration,
-        "keep_segments": arguments.keep_segments,
-    }
-    flags = {
-        name: getattr(arguments, name)
-        for name in (
-            "model",
-            "asr",
-            "asr_task",
-            "transcript",
-            "diarisation",
-            "language",
-            "cache_dir",
-        )
-    }
-    flags["segmentation"] = {k: v for k, v in segmentation.items() if v is not None}
+    flags = {name: getattr(arguments, name) for name in ("model", "cache_dir")}
+    flags |= word_flags(arguments)
     settings = load_settings(arguments.config, flags)
     videos = videos_to_run(arguments.videos, settings.transcript, settings.diarisation)
     check_output(arguments.out)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from affect_pipe.commands.common import OK, Verbs, hush_back_ends, tell
+from affect_pipe.commands.feature_settings import HELP, read_feature_settings
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 
@@ -32,6 +33,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     train.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     own = train.add_argument_group("with --videos")
     own.add_argument("--features", metavar="A,B,C", help="default: minilm,egemaps,facemesh")
+    own.add_argument("--feature-settings", metavar="JSON|FILE", help=HELP)
     own.add_argument("--backbone", metavar="NAME", help="default: cim")
     own.add_argument("--backbone-settings", metavar="JSON", help="of the backbone, by name")
     own.add_argument("--classes", type=int, metavar="N", help="of sentiment: 2, 3 (default), 5, 7")
@@ -132,6 +134,7 @@ def _train_on_videos(arguments: argparse.Namespace) -> int:
             arguments.labels,
             arguments.out,
             features=arguments.features.split(",") if arguments.features else api.DEFAULT_FEATURES,
+            feature_settings=read_feature_settings(arguments.feature_settings),
             settings=settings,
             run=run,
             sentiment_scale=arguments.sentiment_scale,

@@ -33,6 +33,15 @@ class FeatureNote:
 
 
 NOTES: Mapping[str, FeatureNote] = {
+    "glove": FeatureNote(
+        "text", 300, "PDDL-1.0 (the tables of the GloVe release)", "a table of word vectors"
+    ),
+    "bert": FeatureNote(
+        "text",
+        768,
+        "that of the encoder: Apache-2.0 for bert-base-uncased, MIT for roberta-base",
+        "transformers; the weights of the encoder",
+    ),
     "minilm": FeatureNote(
         "text",
         384,
@@ -51,11 +60,41 @@ NOTES: Mapping[str, FeatureNote] = {
         "Apache-2.0 (own implementation from the published methods, no weights)",
         "nothing more",
     ),
+    "vggish": FeatureNote(
+        "acoustic",
+        128,
+        "Apache-2.0 (weights of AudioSet's VGGish, converted to PyTorch)",
+        "torch; the weights vggish",
+    ),
+    "deepspectrum": FeatureNote(
+        "acoustic",
+        4096,
+        "BSD-3-Clause (torchvision's VGG, trained on ImageNet-1k)",
+        "matplotlib (extra deep); the weights vgg16",
+    ),
     "facemesh": FeatureNote(
         "visual",
         976,
         "Apache-2.0 (MediaPipe and its models; own shape basis)",
         "mediapipe, whose wheel carries the models",
+    ),
+    "pyfeat": FeatureNote(
+        "visual",
+        96,
+        "py-feat: MIT; its weights: non-commercial research only",
+        "the extra pyfeat (several gigabytes); its detectors' weights from the hub",
+    ),
+    "vggface": FeatureNote(
+        "visual",
+        512,
+        "that of the release of VGG-Face by Oxford's Visual Geometry Group: see its page",
+        "torch; the weights vggface",
+    ),
+    "xception": FeatureNote(
+        "visual",
+        2048,
+        "Apache-2.0 (timm's weights, trained on ImageNet-1k)",
+        "timm (extra deep); the weights xception-in1k",
     ),
 }
 UNKNOWN_LICENCE = "not stated: see the licence of the model"

@@ -13,11 +13,15 @@ from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import FeatureExtractor
 
 FEATURES: Mapping[str, str] = {
+    "glove": "affect_pipe.extractors.text.glove.extractor:GloVe",
+    "bert": "affect_pipe.extractors.text.bert:BERT",
     "minilm": "affect_pipe.extractors.text.minilm:MiniLM",
     "egemaps": "affect_pipe.extractors.acoustic.egemaps:EGeMAPS",
+    "covarep": "affect_pipe.extractors.acoustic.covarep.feature:Covarep",
     "vggish": "affect_pipe.extractors.acoustic.vggish:VGGish",
     "deepspectrum": "affect_pipe.extractors.acoustic.deepspectrum:DeepSpectrum",
     "facemesh": "affect_pipe.extractors.visual.facemesh:FaceMesh",
+    "pyfeat": "affect_pipe.extractors.visual.pyfeat:PyFeat",
     "vggface": "affect_pipe.extractors.visual.vggface:VGGFace",
     "xception": "affect_pipe.extractors.visual.xception:Xception",
 }

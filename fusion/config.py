@@ -259,6 +259,9 @@ class EvidenceSettings(Settings):
     min_face_coverage: float | None = Field(
         default=None, ge=0, le=1, description="Share of frames that show the face."
     )
+    min_speaker_confidence: float | None = Field(
+        default=None, ge=0, le=1, description="That the face is the speaker's, of those in view."
+    )
     min_probability: dict[TaskName, Annotated[float, Field(ge=0, le=1)]] = Field(
         default={},
         description="By class task, the least probability of its most probable class, after "

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from affect_pipe.fusion.config import EvidenceSettings, TaskName
 from affect_pipe.pipeline.records import (
     MODALITIES,
@@ -20,11 +18,14 @@ from affect_pipe.pipeline.records import (
 )
 
 _SENSES: dict[Modality, str] = {"text": "words", "acoustic": "voice", "visual": "face"}
-# The quality measure of a modality that a limit is for, and how a reader is told of it.
-_QUALITIES: dict[Modality, tuple[str, str]] = {
-    "text": ("asr_confidence", "the words were heard with confidence {:.2f}, under {:.2f}"),
-    "acoustic": ("speech_s", "{:.2f} s of speech, under {:.2f} s"),
-    "visual": ("face_coverage", "the face shows in {:.2f} of the frames, under {:.2f}"),
+# The quality measures of a modality that limits are for, and how a reader is told of them.
+_QUALITIES: dict[Modality, dict[str, str]] = {
+    "text": {"asr_confidence": "the words were heard with confidence {:.2f}, under {:.2f}"},
+    "acoustic": {"speech_s": "{:.2f} s of speech, under {:.2f} s"},
+    "visual": {
+        "face_coverage": "the face shows in {:.2f} of the frames, under {:.2f}",
+        "speaker_confidence": "the face is the speaker's with confidence {:.2f}, under {:.2f}",
+    },
 }
 
 
@@ -74,16 +75,18 @@ def _problem(
     block = blocks.get(modality)
     if block is None or not block.present[row]:
         return f"no {_SENSES[modality]}"
-    limit = {
-        "text": settings.min_text_confidence,
-        "acoustic": settings.min_speech_s,
-        "visual": settings.min_face_coverage,
-    }[modality]
-    name, sentence = _QUALITIES[modality]
-    if limit is None or name not in block.quality:
-        return None
-    found = float(block.quality[name][row])
-    # Unknown is not low: a typed transcript has no confidence.
-    if np.isnan(found) or found >= limit:
-        return None
-    return sentence.format(found, limit)
+    limits = {
+        "asr_confidence": settings.min_text_confidence,
+        "speech_s": settings.min_speech_s,
+        "face_coverage": settings.min_face_coverage,
+        "speaker_confidence": settings.min_speaker_confidence,
+    }
+    for name, sentence in _QUALITIES[modality].items():
+        limit = limits[name]
+        if limit is None or name not in block.quality:
+            continue
+        found = float(block.quality[name][row])
+        # Unknown is not low: a typed transcript has no confidence.
+        if found < limit:
+            return sentence.format(found, limit)
+    return None

@@ -19,6 +19,9 @@ from affect_pipe.pipeline.frame_table import FrameTable
 from affect_pipe.pipeline.interfaces import FeatureExtractor, FrameLevel
 from affect_pipe.pipeline.records import FeatureBlock, Media, Transcript, Utterance
 
+NO_SPEECH = "no speech was found in this file, so there are no utterances and no rows"
+NO_AUDIO = "this file has no audio and no words come from elsewhere, so there are no rows"
+
 Level = Literal["utterance", "frame"]
 LEVELS: tuple[Level, ...] = ("utterance", "frame")
 
@@ -60,13 +63,14 @@ class LaterUtterances(Sequence[Utterance]):
 
     def __init__(self, cut: Callable[[], tuple[Utterance, ...]]) -> None:
         self._cut = cut
-        self.asked_for = False
+        self.cut_already = False
 
     @cached_property
     def all(self) -> tuple[Utterance, ...]:
         """The utterances."""
-        self.asked_for = True
-        return self._cut()
+        found = self._cut()
+        self.cut_already = True
+        return found
 
     @overload
     def __getitem__(self, index: int) -> Utterance: ...
@@ -120,9 +124,11 @@ class Extraction:
                     failed[name] = error
         names = [extractor.spec().name for extractor in self.describer.extractors]
         results = [found[name] for name in names if name in found]
-        source, asked = opened.source, utterances.asked_for
+        source, asked = opened.source, utterances.cut_already
         transcript = self.describer.recogniser.signed(source.transcript) if asked else None
         warnings = [*(transcript.warnings if transcript else ()), *opened.problems()]
+        if self.level == "utterance" and not len(utterances):
+            warnings.append(NO_AUDIO if source.media.audio is None else NO_SPEECH)
         warnings += sorted(set(source.stages.warnings) - set(warnings))
         return Extracted(
             media=source.media,

@@ -101,13 +101,24 @@ def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> No
     UsageError
         If a result's name would be too long for the folder.
     """
-    limit = _longest_name(folder)
     names = result_names(video) + (explanation_names(video) if explain else ())
+    check_names(folder, names, video)
+
+
+def check_names(folder: Path, names: Sequence[str], media: Path) -> None:
+    """Find out whether files in ``folder`` can be called ``names``.
+
+    Raises
+    ------
+    UsageError
+        If one would be too long; the message tells to rename the media file.
+    """
+    limit = _longest_name(folder)
     name = max(names, key=len)
     n_bytes = len(os.fsencode(name))
     if n_bytes > limit:
         raise UsageError(
-            f"the result of {video.name[:40]}... would have a name of {n_bytes} bytes, and "
+            f"the result of {media.name[:40]}... would have a name of {n_bytes} bytes, and "
             f"{folder} takes {limit}: rename the video."
         )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from affect_pipe.extractors.speech.faster_whisper_weights import find_weights, repository
+from affect_pipe.extractors.speech.faster_whisper_weights import find_weights, named
 from affect_pipe.extractors.speech.guards import doubts_told
 from affect_pipe.extractors.speech.regions import speech_regions
 from affect_pipe.extractors.speech.whisper_segments import (
@@ -48,7 +48,8 @@ class FasterWhisper:
     Parameters
     ----------
     model : str
-        A size, a name on the Hugging Face hub, or a folder of CTranslate2 weights.
+        A size, a name on the Hugging Face hub or in the store of weights, or a folder of
+        CTranslate2 weights.
     language : str, optional
         Code ("de") or English name ("german"); detected when None.
     task : {"transcribe", "translate"}
@@ -75,7 +76,7 @@ class FasterWhisper:
         device: str | None = None,
         allow_download: bool = True,
     ) -> None:
-        self._repository = repository(model)
+        self._weights = named(model)
         self._model_name = model
         self._language = language
         self._task = task
@@ -90,15 +91,15 @@ class FasterWhisper:
             ) from error
 
     def spec(self) -> StageSpec:
-        """Name the model; hub repositories are told by name, folders by their digest."""
+        """Name the model; what the hub has is told by name, other folders by their digest."""
         return StageSpec(
             stage="speech",
             extractor="faster-whisper",
             version=VERSION,
             backend=self._backend,
             settings={"language": self._language, "task": self._task},
-            model_id=self._repository or "faster-whisper-folder",
-            weights_digest="" if self._repository else self._folder_digest,
+            model_id=self._weights.name if self._weights else "faster-whisper-folder",
+            weights_digest="" if self._weights and self._weights.hub else self._folder_digest,
         )
 
     @cached_property

@@ -1,42 +1,35 @@
-"""Where faster-whisper's weights are and how they get here. Imports neither back end."""
+"""Which weights faster-whisper is to load and where they are. Imports neither back end."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.extractors.weights.catalogue import CATALOGUE, CTRANSLATE2, wanted
+from affect_pipe.extractors.weights.needs import Weights
+from affect_pipe.extractors.weights.store import WeightsStore
+from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted, user_path
-from affect_pipe.pipeline.optional import require
 
-_SYSTRAN = "Systran/faster-whisper-"
-#: Sizes and the Hugging Face repository of each.
-REPOSITORIES = {
-    **{
-        size: _SYSTRAN + size
-        for base in ("tiny", "base", "small", "medium")
-        for size in (base, f"{base}.en")
-    },
-    **{size: _SYSTRAN + size for size in ("large-v1", "large-v2", "large-v3")},
-    "large": _SYSTRAN + "large-v3",
-    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
-    "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
-}
+_PREFIX = "faster-whisper-"
+SIZES = (
+    *(name.removeprefix(_PREFIX) for name in CATALOGUE if name.startswith(_PREFIX)),
+    "large",
+    "turbo",
+)
 # Without its own tokenizer the package would fetch one that may not belong to the model.
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
-_FETCHED = (*_NEEDED, "preprocessor_config.json", "vocabulary.*")
 
 
-def repository(model: str) -> str | None:
-    """Return the Hugging Face repository of a size or hub name; None for a folder.
+def named(model: str) -> Weights | None:
+    """Return the weights of a size, a hub name or a name in the store; None for a folder.
 
     Raises
     ------
     UsageError
-        If it is neither a size, a hub name nor a folder of CTranslate2 weights.
+        If it is none of these.
     """
-    if model in REPOSITORIES:
-        return REPOSITORIES[model]
+    if model in SIZES:
+        return wanted(_PREFIX + model)
     folder = user_path(model, "the folder of faster-whisper weights")
     try:
         found = folder.exists()
@@ -51,13 +44,17 @@ def repository(model: str) -> str | None:
                 "preprocessor_config.json makes one)."
             )
         return None
-    owner, _, name = model.partition("/")
-    if owner and name and "/" not in name and owner.strip(".~") and not model.endswith(os.sep):
-        return model
-    raise UsageError(
-        f"unknown faster-whisper model {quoted(model)}: known sizes are "
-        f"{', '.join(REPOSITORIES)}; or give a folder of CTranslate2 weights or a hub name."
+    unknown = UsageError(
+        f"unknown faster-whisper model {quoted(model)}: known sizes are {', '.join(SIZES)}; or "
+        "give a folder of CTranslate2 weights or a hub name."
     )
+    try:
+        weights = wanted(model, like=CTRANSLATE2)
+    except UsageError as error:
+        raise unknown from error
+    if weights.hub is None and WeightsStore().look(weights) is None:
+        raise unknown
+    return weights
 
 
 def find_weights(model: str, *, allow_download: bool = True) -> Path:
@@ -66,7 +63,8 @@ def find_weights(model: str, *, allow_download: bool = True) -> Path:
     Parameters
     ----------
     model : str
-        A size, a name on the Hugging Face hub, or a folder, which is taken as it is.
+        A size, a name on the Hugging Face hub or in the store of weights, or a folder, which is
+        taken as it is.
     allow_download : bool
         Whether the network may be used.
 
@@ -77,33 +75,8 @@ def find_weights(model: str, *, allow_download: bool = True) -> Path:
     MissingWeightsError
         If the weights are not here and cannot be fetched.
     """
-    name = repository(model)
-    if name is None:
+    weights = named(model)
+    if weights is None:
         return user_path(model, "the folder of faster-whisper weights")
-    why = "downloading is switched off"
-    for local in (True, False) if allow_download else (True,):
-        folder, problem = _hub(name, local_files_only=local)
-        if folder is not None:
-            return folder
-        why = why if local else f"the hub cannot give them ({problem})"
-    raise MissingWeightsError(
-        f"faster-whisper's weights {name} are not in the Hugging Face cache and {why}: run once on "
-        "a machine with network and copy that cache here, or copy the folder of the weights and "
-        "pass --asr faster-whisper:/path/of/the/folder."
-    )
-
-
-def _hub(name: str, *, local_files_only: bool) -> tuple[Path | None, str]:
-    hub = require("huggingface_hub", feature="speech recognition with faster-whisper")
-    try:
-        folder = Path(
-            hub.snapshot_download(
-                name, allow_patterns=list(_FETCHED), local_files_only=local_files_only
-            )
-        )
-    # The hub client raises a family of its own errors beside those of its HTTP library; all of
-    # them mean here that the files cannot be had from there.
-    except Exception as error:
-        return None, str(error).partition("\n")[0][:200]
-    complete = all((folder / needed).is_file() for needed in _NEEDED)
-    return (folder, "") if complete else (None, "it lacks files")
+    look = WeightsStore().find if allow_download else WeightsStore().here
+    return look(weights, needed_for="--asr faster-whisper")

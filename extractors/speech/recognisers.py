@@ -77,14 +77,7 @@ def choose(
     MissingDependencyError
         If Moonshine or faster-whisper is asked for and not installed.
     """
-    name, _, detail = asr.partition(":")
-    known = ("auto", "transcript", *_WHISPERS, *_ENGLISH)
-    if name not in known or (detail and name not in _WHISPERS):
-        raise UsageError(f"unknown recogniser {quoted(asr)}: known are {', '.join(NAMES)}.")
-    if transcript is not None and name in (*_WHISPERS, *_ENGLISH):
-        raise UsageError(
-            f"--transcript {transcript} and --asr {asr} contradict each other: give one of them."
-        )
+    name, detail = check_asr(asr, transcript)
     if name in _WHISPERS:
         return _whisper(name, detail or DEFAULT_SIZE, language, task, allow_download)
     if name in _ENGLISH and task == "transcribe":
@@ -103,6 +96,25 @@ def choose(
             f"{media_path.stem}.srt (or .vtt, .json, .txt) there, or use --asr auto."
         )
     return _best_for_audio(language, task, allow_download)
+
+
+def check_asr(asr: str, transcript: Path | None = None) -> tuple[str, str]:
+    """Return the name and the detail of ``asr``, before any file is looked at.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown, or a transcript contradicts it.
+    """
+    name, _, detail = asr.partition(":")
+    known = ("auto", "transcript", *_WHISPERS, *_ENGLISH)
+    if name not in known or (detail and name not in _WHISPERS):
+        raise UsageError(f"unknown recogniser {quoted(asr)}: known are {', '.join(NAMES)}.")
+    if transcript is not None and name in (*_WHISPERS, *_ENGLISH):
+        raise UsageError(
+            f"--transcript {transcript} and --asr {asr} contradict each other: give one of them."
+        )
+    return name, detail
 
 
 def _whisper(

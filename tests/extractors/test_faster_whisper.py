@@ -184,26 +184,37 @@ def test_no_speech_needs_no_weights(heard):
 
 
 def test_missing_weights_are_explained_in_one_sentence(tmp_path, monkeypatch, heard):
-    import huggingface_hub.constants
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("AFFECT_PIPE_MODELS", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     source = heard(noise(1.0), (Interval(0.0, 1.0),), 1.0)
     for allow in (True, False):
         with pytest.raises(MissingWeightsError) as caught:
             FasterWhisper("small", allow_download=allow).transcribe(source)
         said = str(caught.value)
         assert "\n" not in said
-        for needed in ("Systran/faster-whisper-small", "--asr faster-whisper:/", "network"):
+        for needed in ("model.bin", "models pull faster-whisper-small", "models load"):
             assert needed in said
+
+
+def test_weights_of_ones_own_by_name(weights, tmp_path, monkeypatch, heard):
+    from affect_pipe.extractors.weights.own import add
+    from affect_pipe.extractors.weights.store import WeightsStore
+
+    monkeypatch.setenv("AFFECT_PIPE_MODELS", str(tmp_path))
+    add(WeightsStore(), "mine", weights)
+    source = heard(noise(3.0), (Interval(0.5, 2.5),), 3.0)
+    mine = FasterWhisper("mine")
+    assert len(mine.transcribe(source).words) == 2
+    assert len(mine.spec().weights_digest) == 32
 
 
 def test_sizes_are_those_of_the_package():
     from faster_whisper.utils import _MODELS
 
-    ours = faster_whisper_weights.REPOSITORIES
-    assert ours == {size: _MODELS[size] for size in ours}
-    assert {size for size in _MODELS if "distil" not in size} == ours.keys()
+    ours = {size: faster_whisper_weights.named(size) for size in faster_whisper_weights.SIZES}
+    assert {size: weights.hub for size, weights in ours.items()} == {
+        size: hub for size, hub in _MODELS.items() if "distil" not in size
+    }
 
 
 def test_what_is_no_model_is_refused(tmp_path, weights, heard):
@@ -225,5 +236,6 @@ def test_what_is_no_model_is_refused(tmp_path, weights, heard):
 
 def test_specs(weights):
     assert FasterWhisper("large").spec() == FasterWhisper("large-v3").spec()
-    assert FasterWhisper("Systran/faster-whisper-base").spec() == FasterWhisper("base").spec()
+    assert FasterWhisper("base").spec() != FasterWhisper("small").spec()
+    assert FasterWhisper("org/name").spec().model_id == "org/name"
     assert len(FasterWhisper(str(weights)).spec().weights_digest) == 32

@@ -69,7 +69,8 @@ def test_auto_takes_whisper_when_its_weights_are_here(tmp_path):
     (folder / "base.pt").write_bytes(b"x")
     chosen = choose("auto", media_path=tmp_path / "a.mp4", language="fr")
     assert isinstance(chosen, Whisper)
-    assert chosen.spec().settings == {"language": "fr", "task": "transcribe"}
+    assert chosen.spec().settings["language"] == "fr"
+    assert chosen.spec().settings["task"] == "transcribe"
 
 
 def test_named(tmp_path):

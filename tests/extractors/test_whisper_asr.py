@@ -14,9 +14,10 @@ import pytest
 from affect_pipe.extractors.speech import whisper_asr, whisper_weights
 from affect_pipe.extractors.speech.guards import IN_SILENCE, REPEATED, UNSURE, doubts_told
 from affect_pipe.extractors.speech.whisper_asr import Whisper, weights_available
+from affect_pipe.extractors.speech.whisper_batch import decode_batch
 from affect_pipe.extractors.speech.whisper_segments import judged, stretches
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
-from affect_pipe.pipeline.records import Interval, Transcript
+from affect_pipe.pipeline.records import Audio, Interval, Transcript
 
 RATE = 16000
 
@@ -87,6 +88,50 @@ def test_scripted_model_says_its_line_where_somebody_speaks(checkpoint, heard):
     assert all(word.confidence > 0.9 for word in transcript.words)
     again = Whisper(str(checkpoint), language="en", device="cpu").transcribe(source)
     assert again == transcript
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_stretches_at_once_say_what_they_say_one_by_one(checkpoint, heard):
+    activity = (Interval(1.0, 3.5), Interval(6.0, 8.0), Interval(10.0, 12.0))
+    source = heard(noise(13.0), activity, 13.0)
+    batched = Whisper(str(checkpoint), language="en", device="cpu", batch_size=2)
+    found = batched.transcribe(source)
+    assert [segment.text for segment in found.segments] == ["Good morning."] * 3
+    alone = heard(source.audio.samples, activity[:1], 13.0)
+    (one,) = Whisper(str(checkpoint), language="en", device="cpu").transcribe(alone).segments
+    for segment, spoken in zip(found.segments, activity, strict=True):
+        assert [word.text for word in segment.words] == [word.text for word in one.words]
+        assert spoken.start_s - 0.3 <= segment.start_s <= segment.end_s <= spoken.end_s + 0.3
+        assert all(word.confidence > 0.9 for word in segment.words)
+        assert segment.quality["mean_log_probability"] == pytest.approx(
+            one.quality["mean_log_probability"], abs=1e-3
+        )
+    assert batched.transcribe(source) == found
+    assert batched.spec() != Whisper(str(checkpoint), language="en").spec()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_stretches_at_once_are_to_be_tried_again_where_the_network_is_unsure(tmp_path):
+    import torch
+    from whisper.model import ModelDimensions
+    from whisper.model import Whisper as Network
+    from whisper.tokenizer import LANGUAGES
+
+    dims = ModelDimensions(80, 1500, 16, 2, 1, 51865, 32, 16, 2, 1)
+    random = torch.Generator().manual_seed(0)
+    weights = {
+        name: 0.1 * torch.randn(tensor.shape, generator=random)
+        for name, tensor in Network(dims).state_dict().items()
+    }
+    state = {"dims": dataclasses.asdict(dims), "model_state_dict": weights}
+    torch.save(state, tmp_path / "random.pt")
+    model = whisper_asr.load_model(tmp_path / "random.pt", "cpu")
+    audio, region = Audio(noise(3.0)), Interval(0.5, 2.5)
+    assert decode_batch(model, audio, [region], "en", "transcribe") == ([None], "en")
+    _, language = decode_batch(model, audio, [region], None, "transcribe")
+    assert language in LANGUAGES
 
 
 def test_suspect_segments_are_kept_apart_with_their_reason():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,21 @@ def test_a_number_of_modalities():
     # Not told twice.
     both = EvidenceSettings(modalities=("text",), min_modalities=3)
     assert reasons(both, text=None) == ["no words", "2 of 3 modalities are usable"]
+
+
+def test_a_face_that_may_be_somebody_elses_is_not_usable():
+    found = blocks()
+    visual = found["visual"]
+    sure = {**visual.quality, "speaker_confidence": np.array([0.25], np.float32)}
+    found["visual"] = replace(visual, quality=sure)
+    needed = EvidenceSettings(
+        modalities=("visual",), min_face_coverage=0.5, min_speaker_confidence=0.5
+    )
+    (reason,) = judge(needed, found, 0, {}).reasons
+    assert reason == "the face is the speaker's with confidence 0.25, under 0.50"
+    # A feature that does not say whose face it is passes.
+    assert reasons(needed) == []
+    assert "0.10 of the frames" in reasons(needed, visual=0.1)[0]
 
 
 def test_a_modality_the_model_does_not_read_is_not_there():

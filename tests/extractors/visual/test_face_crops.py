@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from affect_pipe.extractors.visual.crops import Crop, FaceCrops, face_crop, model_rows, square
+from affect_pipe.extractors.visual.crops import FaceCrops, model_rows
+from affect_pipe.extractors.visual.cutting import Crop, face_crop, square
 from affect_pipe.extractors.visual.follow import FaceTracks
 from affect_pipe.extractors.visual.mesh import FaceDetector, FaceLandmarker, region_of
 from affect_pipe.pipeline.frames import iter_frames
@@ -101,7 +102,7 @@ def test_a_model_sees_the_faces_that_facemesh_follows(sample, clip, every, batch
     stage = FaceCrops(MeanColour(), 10.0, every=every, batch=batch)
     arrays = stage.analyse(iter(frames), media)
     plain = FaceTracks(10.0).analyse(iter(frames), media)
-    for name in ("frame_time_s", "time_s", "track", "box", "size", "mouth"):
+    for name in ("frame_time_s", "time_s", "track", "box", "size", "mouth", "look"):
         np.testing.assert_array_equal(arrays[name], plain[name])
     assert len(arrays["colour"]) == len(arrays["model_row"])
     shown = arrays["model_row"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from affect_pipe.extractors.visual.speaker import Candidate, choose_speaker, speech_envelope
+from affect_pipe.extractors.visual.speaker import Candidate, choose_speaker, loudness
 from affect_pipe.pipeline.records import Audio
 
 RATE_HZ, SECONDS = 10.0, 4.0
@@ -23,11 +23,15 @@ def face(track, mouth, size=50.0):
     return Candidate(track, TIMES, np.asarray(mouth, np.float32), size)
 
 
-def test_envelope_of_a_tone_follows_its_loudness(audio):
-    levels = speech_envelope(audio, TIMES, 1 / RATE_HZ)
-    assert np.corrcoef(levels, VOICE)[0, 1] > 0.8
-    silent = speech_envelope(Audio(np.zeros(16000, np.float32)), np.array([0.5, 7.0]), 0.1)
-    np.testing.assert_allclose(silent, -4.0, atol=1e-6)
+def test_loudness_of_a_tone_follows_its_envelope(audio):
+    heard = loudness(audio, TIMES, 1 / RATE_HZ)
+    assert np.corrcoef(heard, VOICE)[0, 1] > 0.95
+    # A tone ten times as strong has a hundred times the energy: 100 ** 0.3 times the loudness.
+    loud = loudness(Audio(audio.samples * np.float32(10)), TIMES, 1 / RATE_HZ)
+    np.testing.assert_allclose(loud, heard * 10**0.6, rtol=1e-5)
+    late = Audio(audio.samples, start_s=2.0)
+    np.testing.assert_allclose(loudness(late, TIMES + 2.0, 0.1), heard[:], atol=1e-9)
+    assert (loudness(audio, np.array([-3.0, 99.0]), 0.1) == 0).all()
 
 
 def test_the_mouth_that_moves_speaks_though_it_is_smaller(audio):

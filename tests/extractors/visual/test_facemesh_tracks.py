@@ -62,7 +62,45 @@ def test_short_tracks_are_dropped_and_numbers_have_no_holes():
     assert set(tracks[truth == 1]) == {0}
 
 
+def flat(*levels):
+    """Looks of plain grey faces."""
+    return np.repeat(np.array(levels, np.uint8)[:, None], 192, axis=1)
+
+
+def test_a_face_that_suddenly_looks_different_is_another_one():
+    times, boxes, _ = story({k: (0.4, 0.4) for k in range(20)})
+    looks = flat(*[200] * 10, *[100] * 10)
+    assert list(link_tracks(times, boxes, looks)) == [0] * 10 + [1] * 10
+    # Light that changes little by little does not make it another one.
+    slow = flat(*np.linspace(200, 100, 20).astype(int))
+    assert set(link_tracks(times, boxes, slow)) == {0}
+    # In a dim video faces differ by less.
+    assert len(set(link_tracks(times, boxes, looks // 8))) == 2
+
+
+def test_a_face_that_comes_back_elsewhere_is_known_by_its_look():
+    times, boxes, truth = story(
+        {k: (0.1, 0.3) for k in range(10)},
+        {k: (0.7, 0.3) for k in range(10)},
+        {k: (0.5, 0.1) for k in range(40, 50)},
+    )
+    looks = flat(*np.array([60, 180, 185])[truth])
+    tracks = link_tracks(times, boxes, looks)
+    assert set(tracks[truth == 2]) == set(tracks[truth == 1])
+    # Without looks, or looking like nobody before, it is a new face.
+    assert set(link_tracks(times, boxes)) == {0, 1, 2}
+    assert set(link_tracks(times, boxes, flat(*np.array([60, 180, 120])[truth]))) == {0, 1, 2}
+
+
+def test_two_in_one_frame_are_two_however_alike():
+    times, boxes, truth = story(
+        {k: (0.1, 0.3) for k in range(20)}, {k: (0.6, 0.3) for k in range(5, 20)}
+    )
+    np.testing.assert_array_equal(link_tracks(times, boxes, flat(*[120] * len(times))), truth)
+
+
 def test_no_faces_no_tracks():
     tracks = link_tracks(np.zeros(0), np.zeros((0, 4)))
     assert tracks.shape == (0,)
     assert tracks.dtype == np.int32
+    assert link_tracks(np.zeros(0), np.zeros((0, 4)), np.zeros((0, 192), np.uint8)).shape == (0,)
