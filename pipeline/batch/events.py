@@ -47,6 +47,7 @@ class Planned(BatchEvent):
     failed_before: int
     engine: str
     workers: int
+    due_s: float = 0.0
     given: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     explain: bool = False
@@ -124,6 +125,22 @@ class ItemAbandoned(BatchEvent):
 
 
 @dataclass(frozen=True)
+class Overall(BatchEvent):
+    """How far the whole is, after each video; ``media_s`` is the length of what is done."""
+
+    name: ClassVar[str] = "progress"
+    kept: ClassVar[bool] = False
+    due: int
+    done: int
+    failed: int
+    seconds: float
+    media_s: float
+    remaining_s: float | None = None
+    speed: float | None = None
+    stage_speeds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Ended(BatchEvent):
     """A run ends; where there is none, it was killed."""
 
@@ -138,7 +155,16 @@ class Ended(BatchEvent):
 Listener = Callable[[BatchEvent], None]
 KINDS: Mapping[str, type[BatchEvent]] = {
     kind.name: kind
-    for kind in (Planned, AttemptStarted, StageStep, ItemDone, ItemFailed, ItemAbandoned, Ended)
+    for kind in (
+        Planned,
+        AttemptStarted,
+        StageStep,
+        ItemDone,
+        ItemFailed,
+        ItemAbandoned,
+        Overall,
+        Ended,
+    )
 }
 
 

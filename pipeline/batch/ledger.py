@@ -7,7 +7,6 @@ is done again, at the cost of what the cache does not hold.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +39,8 @@ class Ledger:
     ----------
     path : Path
         Made when missing, and only ever appended to.
+    run : str
+        Names this run in its lines: 16 hex characters.
 
     Raises
     ------
@@ -47,9 +48,9 @@ class Ledger:
         If it cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, run: str) -> None:
         self.path = path
-        self.run = secrets.token_hex(8)
+        self.run = run
         try:
             torn = _is_torn(path)
             self._file = path.open("ab", buffering=0)
