@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from affect_pipe.batch_work import AnalyzeWork, Identities, LookWork
 from affect_pipe.pipeline.batch.engine import Engine, RetryPolicy, Stop
@@ -20,6 +21,7 @@ from affect_pipe.pipeline.batch.lock import only_one
 from affect_pipe.pipeline.batch.records import Item, Plan, Request, Summary
 from affect_pipe.pipeline.batch.runner import make_plan, run_plan
 from affect_pipe.pipeline.batch.store import LocalStore
+from affect_pipe.pipeline.cache import resolve_root
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.preflight import check_output
 from affect_pipe.pipeline.settings import RunSettings
@@ -186,8 +188,20 @@ class Batch:
 
     def _request(self) -> Request:
         given = tuple(os.path.abspath(one) for one in self.given)
-        settings = self.settings.model_dump(mode="json")
-        return Request(given, settings, self.explain)
+        return Request(given, _anywhere(self.settings), self.explain)
+
+
+def _anywhere(settings: RunSettings) -> dict[str, Any]:
+    """Return settings as JSON whose paths hold from any folder."""
+    found = settings.model_dump(mode="json")
+    root = resolve_root(settings.cache_dir) if settings.cache_dir is not None else None
+    found["cache_dir"] = None if root is None else str(root)
+    for name in ("transcript", "diarisation"):
+        if found[name] is not None:
+            found[name] = os.path.abspath(found[name])
+    if os.path.isdir(settings.model):
+        found["model"] = os.path.abspath(settings.model)
+    return found
 
 
 def again(out: Path) -> Batch:

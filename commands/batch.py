@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _STOPPED = 130
 _ON_LEDGERS = ("status", "retry", "report")
 _DESCRIPTION = """Analyse any number of videos, in several processes. What is done is not done
-again; what crashes or hangs is told and does not stop the others. DIR is searched with its sub-folders; a
-quoted pattern may hold **; LIST.txt has a path a line; a CSV has a column video and, if need be,
-transcript, diarisation, language. Or: batch status|retry|report RESULTS, of a result folder: where
-it stands, failed videos once more, what it came to."""
+again; what crashes or hangs is told and does not stop the others. DIR is searched with its
+sub-folders; a quoted pattern may hold **; LIST.txt has a path a line; a CSV has a column video
+and, if need be, transcript, diarisation, language. Or: batch status|retry|report RESULTS, of a
+result folder: where it stands, failed videos once more, what it came to."""
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
@@ -152,15 +152,15 @@ def _on_ledger(verb: str, rest: Sequence[str], arguments: argparse.Namespace) ->
 
 def _run(asked: Batch, arguments: argparse.Namespace) -> int:
     stop = threading.Event()
+    # Lines for a machine are not mixed with sentences.
+    told = arguments.progress != "json"
     with _stopped_by_signals(stop):
         if arguments.dry_run:
             plan = asked.plan(asked.items(tell), asked.history(), stop)
             return _STOPPED if stop.is_set() else _show_plan(plan)
         with ExitStack() as stack:
             listener = _listener(arguments.progress, asked, stack)
-            summary = asked.run(stop, listener, tell)
-    # Lines for a machine are not mixed with sentences.
-    told = arguments.progress != "json"
+            summary = asked.run(stop, listener, tell if told else lambda _: None)
     return _show(summary, asked.out, stopped=stop.is_set(), told=told)
 
 

@@ -64,8 +64,10 @@ def _of(one: str, tell: Callable[[str], None]) -> Iterator[Item]:
         yield from _of_list(path)
     elif any(sign in one for sign in _WILD) and not path.exists():
         yield from _of_pattern(one)
-    else:
+    elif path.exists() or path.is_symlink():
         yield _item(MediaFile(path))
+    else:
+        raise UsageError(f"{one} does not exist: name a folder, a pattern, a list or media files.")
 
 
 def _item(file: MediaFile) -> Item:
