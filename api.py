@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from affect_pipe.batch import BatchOptions, batch
 from affect_pipe.extract import DEFAULT_FEATURES, extract, extract_to_files
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.feature_list import ListedFeature, list_features
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.rttm import find_diarisation
+from affect_pipe.extractors.speech.transcript import TranscriptFile
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.feature_extraction import Extractor, Written, check_written_as
 from affect_pipe.fusion.checkpoint import resolve
@@ -25,9 +27,10 @@ from affect_pipe.pipeline.describe import Describer
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import CheckpointError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
+from affect_pipe.pipeline.frame_pass import in_this_thread
 from affect_pipe.pipeline.frame_process import FrameProcess
 from affect_pipe.pipeline.given import quoted
-from affect_pipe.pipeline.interfaces import FeatureExtractor
+from affect_pipe.pipeline.interfaces import FeatureExtractor, SpeechRecogniser
 from affect_pipe.pipeline.records import FeatureSpec, FloatArray, VideoResult
 from affect_pipe.pipeline.results.feature_file import FeatureFile
 from affect_pipe.pipeline.run import Run
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_FEATURES",
     "Analyzer",
+    "BatchOptions",
     "Extractor",
     "FeatureFile",
     "ListedFeature",
@@ -52,6 +56,7 @@ __all__ = [
     "VideoResult",
     "Written",
     "analyze",
+    "batch",
     "check_written_as",
     "evaluate",
     "extract",
@@ -110,6 +115,8 @@ class Analyzer:
     Parameters
     ----------
     settings : RunSettings
+    frames_apart : bool
+        Whether frames are looked at in a child process, beside words and voice; else in a thread.
 
     Raises
     ------
@@ -119,14 +126,15 @@ class Analyzer:
         If the cache folder cannot be written to.
     """
 
-    def __init__(self, settings: RunSettings) -> None:
+    def __init__(self, settings: RunSettings, *, frames_apart: bool = True) -> None:
         self._settings = settings
         self._predictor = CheckpointPredictor(resolve(settings.model))
         self._extractors = matching_extractors(self._predictor.feature_specs())
         self._detector = SileroVAD()
-        self._frames = FrameProcess()
+        self._frames = FrameProcess() if frames_apart else None
         self._problems: list[str] = []
         self._cache = Cache(resolve_root(settings.cache_dir), on_problem=self._problems.append)
+        self._recogniser: SpeechRecogniser | None = None
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -138,21 +146,35 @@ class Analyzer:
 
     def close(self) -> None:
         """End the child process; the next call would start another."""
-        self._frames.close()
+        if self._frames is not None:
+            self._frames.close()
 
     def __call__(
-        self, video: str | Path, listener: Listener = ignore, *, explain: bool = False
+        self,
+        video: str | Path,
+        listener: Listener = ignore,
+        *,
+        explain: bool = False,
+        transcript: Path | None = None,
+        diarisation: Path | None = None,
+        language: str | None = None,
     ) -> VideoResult:
-        """Analyse one video; see `analyze`."""
+        """Analyse one video; see `analyze`.
+
+        ``transcript``, ``diarisation`` and ``language`` are this video's, where they are not those
+        of the settings.
+        """
         video, settings = Path(video), self._settings
         self._problems.clear()
-        recogniser = choose(
-            settings.asr,
-            media_path=video,
-            transcript=settings.transcript,
-            language=settings.language,
-            task=settings.asr_task,
-            max_words_per_s=settings.limits.max_words_per_s,
+        recogniser = self._kept(
+            choose(
+                settings.asr,
+                media_path=video,
+                transcript=transcript or settings.transcript,
+                language=language or settings.language,
+                task=settings.asr_task,
+                max_words_per_s=settings.limits.max_words_per_s,
+            )
         )
         describer = Describer(
             recogniser=recogniser,
@@ -161,13 +183,21 @@ class Analyzer:
             cache=self._cache,
             limits=settings.limits,
             memo=DigestMemo(self._cache.digest_folder()),
-            frame_pass=self._frames,
-            diarisation=find_diarisation(video, settings.diarisation),
+            frame_pass=self._frames or in_this_thread,
+            diarisation=find_diarisation(video, diarisation or settings.diarisation),
         )
         run = Run(describer, self._predictor, settings.segmentation)
         result = run(video, listener)
         result = replace(result, warnings=(*result.warnings, *self._problems))
         return self.explain(result) if explain else result
+
+    def _kept(self, chosen: SpeechRecogniser) -> SpeechRecogniser:
+        """Return the recogniser of the video before, with its model loaded, if it is the same."""
+        if isinstance(chosen, TranscriptFile):
+            return chosen
+        if self._recogniser is None or self._recogniser.spec() != chosen.spec():
+            self._recogniser = chosen
+        return self._recogniser
 
     def explain(self, result: VideoResult) -> VideoResult:
         """Return a result of this analyzer with what each modality contributed.

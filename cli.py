@@ -10,7 +10,17 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from affect_pipe.commands import cache, doctor, evaluate, extract, models, reproduce, run, train
+from affect_pipe.commands import (
+    batch,
+    cache,
+    doctor,
+    evaluate,
+    extract,
+    models,
+    reproduce,
+    run,
+    train,
+)
 from affect_pipe.commands.common import OK, complain
 from affect_pipe.pipeline.results.standard_output import abandon_output, standard_output
 
@@ -60,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="show the traceback of an error",
     )
-    for verb in (run, extract, train, evaluate, reproduce, models, cache, doctor):
+    for verb in (run, batch, extract, train, evaluate, reproduce, models, cache, doctor):
         verb.add(verbs, common)
     return parser
 

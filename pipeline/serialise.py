@@ -180,10 +180,18 @@ def spec_to_json(spec: FeatureSpec) -> dict[str, Any]:
         "dim": spec.dim,
         "columns": list(spec.columns),
         "version": spec.version,
-        "settings": dict(spec.settings),
+        # The cache sorts keys: a result must read the same whether or not it came from there.
+        "settings": _in_order(spec.settings),
         "model_id": spec.model_id,
         "weights_digest": spec.weights_digest,
         "backend": spec.backend,
+    }
+
+
+def _in_order(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _in_order(value) if isinstance(value, Mapping) else value
+        for name, value in sorted(settings.items())
     }
 
 

@@ -43,12 +43,17 @@ def find_diarisation(media_path: Path, given: Path | None = None) -> Diarisation
         if not given.is_file():
             raise UsageError(f"there is no diarisation file {given}: check the path.")
         return read_rttm(given, media_path.stem)
+    found = diarisation_beside(media_path)
+    return None if found is None else read_rttm(found, media_path.stem)
+
+
+def diarisation_beside(media_path: Path) -> Path | None:
+    """Return the RTTM file beside a media file, or None."""
     try:
         beside = (media_path.with_suffix(suffix) for suffix in _SUFFIXES)
-        found = next((path for path in beside if path.is_file()), None)
+        return next((path for path in beside if path.is_file()), None)
     except (OSError, ValueError):
         return None
-    return None if found is None else read_rttm(found, media_path.stem)
 
 
 def read_rttm(path: Path, recording: str) -> Diarisation:

@@ -52,11 +52,16 @@ def write_csv(result: VideoResult, path: str | Path) -> None:
     ResultError
         If it cannot be written.
     """
+    write_result(path, csv_bytes(result))
+
+
+def csv_bytes(result: VideoResult) -> bytes:
+    """Return the bytes that `write_csv` writes."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns(result))
     writer.writeheader()
     writer.writerows(to_rows(result))
-    write_result(path, text.getvalue().encode("utf-8", "replace"))
+    return text.getvalue().encode("utf-8", "replace")
 
 
 def neutralise(text: str) -> str:

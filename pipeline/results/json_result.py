@@ -108,9 +108,14 @@ def write_json(result: VideoResult, path: str | Path) -> None:
     ResultError
         If it cannot be written.
     """
+    write_result(path, json_bytes(result))
+
+
+def json_bytes(result: VideoResult) -> bytes:
+    """Return the bytes that `write_json` writes."""
     text = "\n".join(_lines(to_json(result), "")) + "\n"
     # Half a surrogate pair (a file name that is no UTF-8) becomes \udcxx, which JSON reads back.
-    write_result(path, text.encode("utf-8", "backslashreplace"))
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _number(value: SupportsFloat, digits: int) -> float | None:

@@ -1,0 +1,206 @@
+"""What the workers of a batch do: look at a video, or analyse it and write its results."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affect_pipe.pipeline.batch.engine import Attempt, Identified, Told
+from affect_pipe.pipeline.batch.records import Item, Product, Seen
+from affect_pipe.pipeline.batch.store import Store
+from affect_pipe.pipeline.cache import Cache, resolve_root
+from affect_pipe.pipeline.digest_memo import DigestMemo
+from affect_pipe.pipeline.fingerprint import digest_file, digest_json
+from affect_pipe.pipeline.preflight import EXPLANATION_SUFFIXES, SUFFIXES
+from affect_pipe.pipeline.settings import RunSettings
+
+if TYPE_CHECKING:
+    from affect_pipe.api import Analyzer
+    from affect_pipe.pipeline.records import VideoResult
+
+# Raise it when the files of a result change their form.
+_FORMAT = 1
+_WITH_TRANSCRIPTS = ("auto", "transcript")
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Tells what decides the result of a video: its bytes, its words, the settings, the model.
+
+    Attributes
+    ----------
+    settings : RunSettings
+    explain : bool
+    """
+
+    settings: RunSettings
+    explain: bool
+
+    def opened(self) -> Callable[[Item], str]:
+        """Return the function from an item to its identity; it remembers digests of large files.
+
+        Raises
+        ------
+        CheckpointError
+            If there is no such checkpoint.
+        """
+        common = self._common()
+        memo = DigestMemo(Cache(resolve_root(self.settings.cache_dir)).digest_folder())
+
+        def identity(item: Item) -> str:
+            words = self._words(item)
+            speakers = self._speakers(item)
+            return digest_json(
+                [
+                    *common,
+                    memo.digest(item.video),
+                    words and [words.suffix.lower(), digest_file(words)],
+                    speakers and digest_file(speakers),
+                    item.language,
+                ]
+            )
+
+        return identity
+
+    def _common(self) -> list[object]:
+        from affect_pipe.fusion import checkpoint
+
+        # Where things lie decides nothing; what they hold is told by their digests.
+        apart = {"model", "cache_dir", "transcript", "diarisation"}
+        settings = self.settings.model_dump(mode="json", exclude=apart)
+        version = ""
+        with suppress(importlib.metadata.PackageNotFoundError):
+            version = importlib.metadata.version("affect-pipe")
+        model = checkpoint.digest(checkpoint.resolve(self.settings.model))
+        return [_FORMAT, version, settings, self.explain, model]
+
+    def _words(self, item: Item) -> Path | None:
+        from affect_pipe.extractors.speech.transcript import find_transcript
+
+        if self.settings.asr.partition(":")[0] not in _WITH_TRANSCRIPTS:
+            return None
+        named = item.transcript or self.settings.transcript
+        return named or find_transcript(Path(item.video))
+
+    def _speakers(self, item: Item) -> Path | None:
+        from affect_pipe.extractors.speech.rttm import diarisation_beside
+
+        named = item.diarisation or self.settings.diarisation
+        return named or diarisation_beside(Path(item.video))
+
+
+@dataclass(frozen=True)
+class LookWork:
+    """Looks at videos before any is worked on; a `pipeline.batch.engine.Work` that gives `Seen`.
+
+    Attributes
+    ----------
+    identities : Identities
+    known : mapping of target to identity
+        What the ledger knows. A video that still has its identity is not looked into; one that is
+        not known is not read whole.
+    """
+
+    identities: Identities
+    known: Mapping[str, str] = field(default_factory=dict)
+
+    @contextmanager
+    def open(self) -> Iterator[Attempt[Seen]]:
+        """Give the function that looks."""
+        from affect_pipe.pipeline.media import probe
+
+        identity = self.identities.opened()
+        limits = self.identities.settings.limits
+
+        def look(item: Item, tell: Callable[[Told], None]) -> Seen:
+            before = self.known.get(item.target)
+            found = None if before is None else identity(item)
+            if found is not None and found == before:
+                return Seen(found)
+            media = probe(item.video, limits=limits, digest=lambda _: "")
+            video = media.video
+            size = (video.width_px, video.height_px) if video is not None else (0, 0)
+            return Seen(found, media.duration_s, *size)
+
+        yield look
+
+
+@dataclass(frozen=True)
+class AnalyzeWork:
+    """Analyses videos and writes their results: a `pipeline.batch.engine.Work` of `Product`.
+
+    Attributes
+    ----------
+    identities : Identities
+    store : Store
+    frames_apart : bool
+        Whether a worker looks at frames in a second process, beside words and voice.
+    """
+
+    identities: Identities
+    store: Store
+    frames_apart: bool = True
+
+    @contextmanager
+    def open(self) -> Iterator[Attempt[Product]]:
+        """Give the function that analyses one video after another with the models loaded once."""
+        from affect_pipe.api import Analyzer
+
+        identity = self.identities.opened()
+        with Analyzer(self.identities.settings, frames_apart=self.frames_apart) as analyzer:
+
+            def analyse(item: Item, tell: Callable[[Told], None]) -> Product:
+                found = identity(item)
+                tell(Identified(found))
+                return self._analyse(analyzer, item, found, tell)
+
+            yield analyse
+
+    def _analyse(
+        self, analyzer: Analyzer, item: Item, identity: str, tell: Callable[[Told], None]
+    ) -> Product:
+        result = analyzer(
+            item.video,
+            tell,
+            explain=self.identities.explain,
+            transcript=item.transcript,
+            diarisation=item.diarisation,
+            language=item.language,
+        )
+        written = {name: self.store.write(name, data) for name, data in _files(result, item)}
+        return Product(
+            identity=identity,
+            results=written,
+            duration_s=result.media.duration_s,
+            utterances=len(result.features.utterances),
+            warnings=result.warnings,
+            timings_s=result.timings_s,
+        )
+
+
+def _files(result: VideoResult, item: Item) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and bytes of a video's files; the JSON, which people look for, last."""
+    from affect_pipe.pipeline.results.csv_result import csv_bytes
+    from affect_pipe.pipeline.results.json_result import json_bytes
+    from affect_pipe.pipeline.results.utterance_dataset import dataset_bytes, dataset_name
+
+    yield dataset_name(item.target), dataset_bytes(result, item.target)
+    if result.contributions is not None:
+        yield from _attention(result, item)
+    json_suffix, csv_suffix = SUFFIXES
+    yield item.target + csv_suffix, csv_bytes(result)
+    yield item.target + json_suffix, json_bytes(result)
+
+
+def _attention(result: VideoResult, item: Item) -> Iterator[tuple[str, bytes]]:
+    from affect_pipe.pipeline.results.attention_files import write_attention
+
+    with tempfile.TemporaryDirectory(prefix="affect-pipe-") as folder:
+        paths = write_attention(result, folder)
+        for path, suffix in zip(paths, EXPLANATION_SUFFIXES, strict=bool(paths)):
+            yield item.target + suffix, path.read_bytes()
