@@ -39,14 +39,13 @@ def find_remote(url: str) -> Iterator[Item]:
         If nothing is there, or the place cannot be read.
     """
     system, path = open_url(url, _WHAT)
-    scheme = url.partition("://")[0]
     try:
         if any(sign in path for sign in _WILD):
             parts = PurePosixPath(path).parts
             fixed = next(i for i, part in enumerate(parts) if any(s in part for s in _WILD))
             root, found = str(PurePosixPath(*parts[:fixed])), system.glob(path)
         elif system.isfile(path):
-            yield Item(f"{scheme}://{path.lstrip('/')}", PurePosixPath(path).stem)
+            yield Item(system.unstrip_protocol(path), PurePosixPath(path).stem)
             return
         else:
             root, found = path, system.find(path)
