@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from affect_pipe.batch_work import AnalyzeWork, Identities, LookWork
-from affect_pipe.pipeline.batch.engine import Engine, RetryPolicy, Stop
+from affect_pipe.pipeline.batch.engine import Engine, R, RetryPolicy, Stop, Work
 from affect_pipe.pipeline.batch.events import Listener, ignore
 from affect_pipe.pipeline.batch.find import find_items
 from affect_pipe.pipeline.batch.ledger import NAME, History, Ledger, read_ledger
 from affect_pipe.pipeline.batch.local import LocalEngine, Patience, usable_cores
 from affect_pipe.pipeline.batch.lock import only_one
 from affect_pipe.pipeline.batch.records import Item, Plan, Request, Summary
+from affect_pipe.pipeline.batch.remote_media import WithRemoteMedia
+from affect_pipe.pipeline.batch.remote_store import is_url, store_at
 from affect_pipe.pipeline.batch.runner import make_plan, run_plan
-from affect_pipe.pipeline.batch.store import LocalStore
+from affect_pipe.pipeline.batch.store import Store
 from affect_pipe.pipeline.cache import resolve_root
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.preflight import check_output
@@ -92,6 +95,34 @@ class BatchOptions:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where results go, and copies of videos that are URLs.
+
+    Attributes
+    ----------
+    store : str or None
+        fsspec URL for the results; None is the result folder.
+    copies : Path or None
+        Folder of the copies, on each machine; None is one in the folder for temporary files.
+    copies_bytes : int
+        What they may take there.
+    """
+
+    store: str | None = None
+    copies: Path | None = None
+    copies_bytes: int = 20 << 30
+
+    def store_beside(self, out: Path) -> Store:
+        """Return where the results of a batch go whose result folder is ``out``."""
+        return store_at(out if self.store is None else self.store)
+
+    def fetching(self, work: Work[R]) -> Work[R]:
+        """Return work that takes videos by URL, too."""
+        folder = self.copies or Path(tempfile.gettempdir(), "affect-pipe-copies")
+        return WithRemoteMedia(work, folder.absolute(), self.copies_bytes)
+
+
+@dataclass(frozen=True)
 class Batch:
     """A batch that is asked for.
 
@@ -108,6 +139,8 @@ class Batch:
         Whether videos that failed for good are due again.
     engine : Engine, optional
         Another than that of this machine.
+    places : Places
+        Where results go, if not there.
     run_id : str
         16 hex characters that name the run in the ledger.
     """
@@ -119,6 +152,7 @@ class Batch:
     options: BatchOptions = field(default_factory=BatchOptions)
     retry: bool = False
     engine: Engine | None = None
+    places: Places = Places()
     run_id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def items(self, tell: Tell = _ignore) -> tuple[Item, ...]:
@@ -150,14 +184,15 @@ class Batch:
         AffectPipeError
             If the settings or the checkpoint are at fault.
         """
-        identities = Identities(self.settings, self.explain)
+        identities = self._identities()
         identities.opened()  # What is wrong with the checkpoint is told before any look.
         return make_plan(
             items,
             history,
-            lambda known: LookWork(identities, known),
-            self.options.look_engine(),
-            LocalStore(self.out),
+            lambda known: self.places.fetching(LookWork(identities, known)),
+            # The nodes of a cluster may see files that this machine does not.
+            self.engine or self.options.look_engine(),
+            self.places.store_beside(self.out),
             stop,
             retry=self.retry,
         )
@@ -178,16 +213,20 @@ class Batch:
             if stop.is_set():
                 return Summary(plan, abandoned=items)
             engine = self.engine or self.options.engine()
-            work = AnalyzeWork(
-                Identities(self.settings, self.explain), LocalStore(self.out.absolute())
-            )
+            store = self.places.store_beside(self.out)
+            work = self.places.fetching(AnalyzeWork(self._identities(), store))
             with Ledger(self.out / NAME, self.run_id) as ledger:
                 return run_plan(
                     plan, self._request(), history, work, engine, ledger, listener, stop
                 )
 
+    def _identities(self) -> Identities:
+        """Return what decides results, with paths that hold in any process."""
+        settings = RunSettings.model_validate(_anywhere(self.settings))
+        return Identities(settings, self.explain)
+
     def _request(self) -> Request:
-        given = tuple(os.path.abspath(one) for one in self.given)
+        given = tuple(str(one) if is_url(str(one)) else os.path.abspath(one) for one in self.given)
         return Request(given, _anywhere(self.settings), self.explain)
 
 
@@ -232,6 +271,7 @@ def batch(
     explain: bool = False,
     options: BatchOptions | None = None,
     engine: Engine | None = None,
+    places: Places | None = None,
     retry: bool = False,
     listener: Listener = ignore,
     tell: Tell = _ignore,
@@ -253,6 +293,8 @@ def batch(
         Workers, memory, time, retries.
     engine : Engine, optional
         Another than that of this machine.
+    places : Places, optional
+        Where results go instead of ``out``, which always has the ledger.
     retry : bool
         Whether videos that failed for good are due again.
     listener : callable (event), optional
@@ -282,5 +324,6 @@ def batch(
         options or BatchOptions(),
         retry,
         engine,
+        places or Places(),
     )
     return asked.run(stop or threading.Event(), listener, tell)

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from affect_pipe.commands.cluster import add_cluster_options, engine_of, places_of
 from affect_pipe.commands.common import FAILED, OK, Verbs, hush_back_ends, tell
 from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
@@ -38,13 +39,16 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     batch.add_argument(
         "--out", type=Path, default=Path("affect-results"), metavar="DIR", help="result folder"
     )
-    batch.add_argument("--engine", choices=("local",), default="local", help="where workers run")
+    batch.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="where workers run (local)"
+    )
+    add_cluster_options(batch)
     batch.add_argument(
         "--workers", default="auto", metavar="N", help="processes (auto: one a core)"
     )
     batch.add_argument("--dry-run", action="store_true", help="print the plan and do nothing")
     batch.add_argument(
-        "--memory", metavar="SIZE", help="budget of all workers, as 8GB; videos wait for room"
+        "--memory", metavar="SIZE", help="budget of all workers (ray: of each), as 8GB"
     )
     batch.add_argument("--timeout", type=float, metavar="S", help="longest a video may take")
     batch.add_argument(
@@ -99,7 +103,16 @@ def _asked(arguments: argparse.Namespace) -> Batch:
         from affect_pipe.pipeline.results.attention_files import check_drawing
 
         check_drawing()
-    return Batch(arguments.given, arguments.out, settings, arguments.explain, _options(arguments))
+    options = _options(arguments)
+    return Batch(
+        arguments.given,
+        arguments.out,
+        settings,
+        arguments.explain,
+        options,
+        engine=engine_of(arguments, options),
+        places=places_of(arguments),
+    )
 
 
 def _options(arguments: argparse.Namespace) -> Any:
@@ -137,7 +150,10 @@ def _on_ledger(verb: str, rest: Sequence[str], arguments: argparse.Namespace) ->
     folder = Path(rest[0])
     asked = again(folder)
     if verb == "retry":
-        return _run(replace(asked, options=_options(arguments), retry=True), arguments)
+        options = _options(arguments)
+        engine, places = engine_of(arguments, options), places_of(arguments)
+        asked = replace(asked, options=options, retry=True, engine=engine, places=places)
+        return _run(asked, arguments)
     from affect_pipe.pipeline.batch.lock import is_held
     from affect_pipe.pipeline.batch.report import report_lines, status, status_lines
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from affect_pipe.pipeline.batch.records import Item
+from affect_pipe.pipeline.batch.remote_media import find_remote
+from affect_pipe.pipeline.batch.remote_store import is_url
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.media_files import AUDIO_SUFFIXES, VIDEO_SUFFIXES, MediaFile, find_media
@@ -51,14 +53,17 @@ def find_items(given: Sequence[str], tell: Callable[[str], None]) -> tuple[Item,
             raise UsageError(f"{one!r} holds a NUL character, which no path may.")
         for item in _of(one, tell):
             # The same file named twice is a slip, as by two patterns that overlap.
-            found.setdefault(os.path.abspath(item.video), item)
+            place = item.video if is_url(item.video) else os.path.abspath(item.video)
+            found.setdefault(place, item)
     _check_targets(list(found.values()))
     return tuple(found.values())
 
 
 def _of(one: str, tell: Callable[[str], None]) -> Iterator[Item]:
     path = Path(one)
-    if path.is_dir():
+    if is_url(one):
+        yield from find_remote(one)
+    elif path.is_dir():
         yield from map(_item, find_media([path], tell))
     elif path.suffix.lower() in LISTS:
         yield from _of_list(path)

@@ -1,9 +1,5 @@
 """Results and videos behind URLs: an S3 server of this machine, and fsspec's own memory."""
 
-import socket
-import subprocess
-import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,36 +15,6 @@ from affect_pipe.pipeline.errors import MediaError, StageError, UsageError
 from affect_pipe.pipeline.fingerprint import digest_bytes, digest_json
 
 BUDGET = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def s3():
-    """The URL of a bucket of a server that only this machine reaches."""
-    pytest.importorskip("s3fs", reason="needs the extra s3 (make test-cluster)")
-    pytest.importorskip("moto", reason="needs moto[server] (make test-cluster)")
-    import fsspec
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        try:
-            for _ in range(300):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.1)
-            fsspec.filesystem("s3").mkdir("bucket")
-            yield "s3://bucket/project"
-        finally:
-            server.kill()
-            server.wait()
 
 
 @pytest.fixture(params=["s3", "memory", "file"])

@@ -1,0 +1,74 @@
+"""Options of ``affect-pipe batch`` for clusters and for places that are URLs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from affect_pipe.batch import BatchOptions, Places
+    from affect_pipe.pipeline.batch.engine import Engine
+
+_COPIES = "20GB"
+
+
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Add them."""
+    parser.add_argument(
+        "--address",
+        default="auto",
+        metavar="ADDRESS",
+        help="Ray cluster: auto, host:port, ray://host:port, or local to begin one here (auto)",
+    )
+    parser.add_argument(
+        "--worker-cpus", type=float, default=1.0, metavar="N", help="CPUs of a Ray worker (1)"
+    )
+    parser.add_argument(
+        "--worker-gpus", type=float, default=0.0, metavar="N", help="GPUs of one, as 0.25 (0)"
+    )
+    parser.add_argument(
+        "--installed",
+        action="store_true",
+        help="the Ray nodes have affect-pipe installed: send them no code",
+    )
+    parser.add_argument(
+        "--store", metavar="URL", help="where results go instead of --out, as s3://bucket/results"
+    )
+    parser.add_argument(
+        "--copies", type=Path, metavar="DIR", help="folder for copies of videos given by URL"
+    )
+    parser.add_argument(
+        "--copies-size",
+        default=_COPIES,
+        metavar="SIZE",
+        help=f"most that they take, on each machine ({_COPIES})",
+    )
+
+
+def engine_of(arguments: argparse.Namespace, options: BatchOptions) -> Engine | None:
+    """Return the engine that is asked for; None for that of this machine."""
+    if arguments.engine == "local":
+        return None
+    from affect_pipe.pipeline.batch.engine import RetryPolicy
+    from affect_pipe.pipeline.batch.local import Patience
+    from affect_pipe.pipeline.batch.ray_cluster import Share
+    from affect_pipe.pipeline.batch.ray_engine import RayEngine
+
+    return RayEngine(
+        arguments.address,
+        options.workers,
+        Share(arguments.worker_cpus, arguments.worker_gpus, options.memory_bytes),
+        patience=Patience(options.timeout_s, options.stage_timeout_s),
+        policy=RetryPolicy(options.retries),
+        threads=options.threads,
+        ship=not arguments.installed,
+    )
+
+
+def places_of(arguments: argparse.Namespace) -> Places:
+    """Return where results and copies of videos go."""
+    from affect_pipe.batch import Places
+    from affect_pipe.pipeline.sizes import parse_size
+
+    return Places(arguments.store, arguments.copies, parse_size(arguments.copies_size))
