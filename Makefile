@@ -2,8 +2,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PYFEAT_VENV ?= .venv-pyfeat
+CLUSTER_VENV ?= .venv-cluster
 
-.PHONY: setup demo test test-pyfeat check types wheel-test bench clean
+.PHONY: setup demo test test-pyfeat test-cluster check types wheel-test bench clean
 
 setup: $(VENV)/.installed
 
@@ -29,6 +30,17 @@ $(PYFEAT_VENV)/.installed: pyproject.toml constraints.txt
 test-pyfeat: $(PYFEAT_VENV)/.installed
 	AFFECT_PIPE_TEST_BACKENDS=pyfeat $(PYFEAT_VENV)/bin/pytest \
 		tests/extractors/visual/test_pyfeat.py tests/extractors/visual/test_picture_networks.py
+
+# Ray and an S3 server in an environment of their own: nothing else needs them.
+$(CLUSTER_VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(CLUSTER_VENV)
+	$(CLUSTER_VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt \
+		-e ".[offline,dev,cluster,s3]" "moto[server]>=5"
+	touch $@
+
+test-cluster: $(CLUSTER_VENV)/.installed
+	$(CLUSTER_VENV)/bin/pytest tests/run/test_batch_ray.py tests/run/test_batch_urls.py \
+		tests/pipeline/batch/test_remote.py
 
 check: setup types
 	$(BIN)/ruff check .
