@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from affect_pipe.pipeline.optional import require
 
 LOCAL = "local"
 _STORE_BYTES = 80 << 20
+_REACH_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def connect(address: str, ship: bool) -> bool:
     ray = ray_module()
     if ray.is_initialized():
         return False
+    _check_reachable(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
     options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "error"}
     if address == LOCAL:
         options |= {
@@ -99,6 +103,26 @@ def connect(address: str, ship: bool) -> bool:
                 f"{first}): begin one with ray start --head, or give --address local."
             ) from error
     return True
+
+
+def _check_reachable(address: str) -> None:
+    """Find out at once that nobody listens: Ray would try for minutes, and end the process.
+
+    Raises
+    ------
+    StageError
+        If nobody does.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise StageError(
+            f"no Ray cluster can be had at --address {address} ({error}): begin one with ray start "
+            "--head, or give --address local."
+        ) from error
 
 
 def room_for(share: Share) -> int:

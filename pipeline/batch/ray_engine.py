@@ -37,6 +37,8 @@ _LISTEN_S = 2.0
 _GOODBYE_S = 5.0
 # A worker that dies this often before it is ready dies of something that no video is at fault for.
 _DEATHS_AT_START = 3
+# How long the cluster may take to notice that a machine has left, with the worker that is missed.
+_VERDICT_S = 30.0
 # Machines come and go; one that goes each time it has this video goes because of it.
 _MACHINES_LOST = 5
 
@@ -151,6 +153,8 @@ class _Remote:
         Ray's name of it.
     task : Task or None
         What it works on.
+    began_s, missed_s : float
+        When it took the task, and when the actor was found to be no more.
     """
 
     name: str
@@ -160,6 +164,7 @@ class _Remote:
     node: str = ""
     task: Task | None = None
     began_s: float = 0.0
+    missed_s: float = 0.0
 
     @property
     def attempt(self) -> int:
@@ -177,6 +182,7 @@ class _Run(Generic[R]):
     report: Callable[[EngineEvent[R]], None]
     queue: deque[Task]
     pool: list[_Remote] = field(default_factory=list)
+    missed: list[_Remote] = field(default_factory=list)
     hired: int = 0
     deaths_at_start: int = 0
     machines_lost: Counter[str] = field(default_factory=Counter)
@@ -193,6 +199,7 @@ class _Run(Generic[R]):
                 self._hire(packed)
                 self._assign()
                 self._listen()
+                self._judge_missed()
                 self._check_places()
             self._say_goodbye()
         finally:
@@ -200,7 +207,7 @@ class _Run(Generic[R]):
                 self._kill(remote)
 
     def _busy(self) -> list[_Remote]:
-        return [remote for remote in self.pool if remote.task is not None]
+        return [remote for remote in (*self.pool, *self.missed) if remote.task is not None]
 
     def _hire(self, packed: Any) -> None:
         """Ask for as many actors as there is work for."""
@@ -233,6 +240,10 @@ class _Run(Generic[R]):
         """Take what workers answer, waiting a moment for the first."""
         errors = self.ray.exceptions
         by_call = {remote.asked: remote for remote in self.pool if remote.asked is not None}
+        if not by_call:
+            # Ray would not wait for nothing.
+            time.sleep(_POLL_S)
+            return
         ready, _ = self.ray.wait(list(by_call), num_returns=1, timeout=_POLL_S)
         for call in ready:
             remote = by_call[call]
@@ -301,23 +312,34 @@ class _Run(Generic[R]):
         """See to an actor that is no more, with its machine or without."""
         self.pool.remove(remote)
         self._kill(remote)
-        if remote.task is None:
-            if not remote.place:
-                self._unready(_first_line(error))
-            return
-        gone = bool(getattr(error, "preempted", False)) or not is_alive(remote.node)
-        target = remote.task.item.target
-        self.machines_lost[target] += gone
-        if gone and self.machines_lost[target] < _MACHINES_LOST:
-            self._put_back(remote, f"its machine {remote.place} left the cluster")
-            return
-        reason = (
-            f"its machine left the cluster {_MACHINES_LOST} times: memory may not suffice there."
-            if gone
-            else f"its worker on {remote.place} was ended from outside, as Ray does when memory "
-            "is short."
-        )
-        self._failed(remote, Failure("crash", reason), time.monotonic() - remote.began_s)
+        if remote.task is not None:
+            remote.missed_s = time.monotonic()
+            self.missed.append(remote)
+        elif not remote.place:
+            self._unready(_first_line(error))
+
+    def _judge_missed(self) -> None:
+        """Say what became of tasks whose actors are no more, as soon as that can be known."""
+        for remote in list(self.missed):
+            gone = not is_alive(remote.node)
+            if not gone and time.monotonic() - remote.missed_s < _VERDICT_S:
+                continue
+            self.missed.remove(remote)
+            assert remote.task is not None
+            target = remote.task.item.target
+            self.machines_lost[target] += gone
+            if gone and self.machines_lost[target] < _MACHINES_LOST:
+                self._put_back(remote, f"its machine {remote.place} left the cluster")
+                continue
+            reason = (
+                f"its machine left the cluster, {_MACHINES_LOST} times in a row: memory may not "
+                "suffice there."
+                if gone
+                else f"its worker on {remote.place} was ended from outside, as Ray does when "
+                "memory is short."
+            )
+            seconds = remote.missed_s - remote.began_s
+            self._failed(remote, Failure("crash", reason), seconds)
 
     def _unready(self, how: str) -> None:
         self.deaths_at_start += 1

@@ -133,7 +133,7 @@ def test_a_machine_that_leaves_half_way_takes_nothing_with_it(nodes, videos, exp
     run_on(cluster, videos, tmp_path, take_away)
     assert second not in cluster.worker_nodes
     left = [event for event in heard if event.name == "abandoned"]
-    assert left
+    assert left, [event for event in heard if event.name != "stage"]
     assert all("left the cluster" in event.reason for event in left)
     assert contents(tmp_path / "out") == expected
 
