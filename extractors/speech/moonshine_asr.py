@@ -42,9 +42,10 @@ _FEATURE = "speech recognition with Moonshine"
 _BRIDGE_S = 1.0
 _PAD_S = 0.2
 _MAX_S = 15.0
-# Surer than this of the pieces of a text, on average, and it is believed. Where it cannot follow
-# it writes fluent English all the same: benchmarks/invented_words.py measures how well this tells
-# the two apart, docs/speech-recognition.md has the figures.
+# A text is believed if the model gives its pieces more than this on average (0.6 in probability).
+# Where it cannot follow it writes fluent English all the same, but with half that confidence.
+# Calibrated on acted, read, interviewed and synthetic speech against 15 other languages and speech
+# played backwards: on halves not looked at, 1 % of right texts are below it, 95 % of invented ones.
 LEAST_LOG_PROBABILITY = -0.5
 NOT_UNDERSTOOD = (
     "the recogniser was unsure of what it wrote there: it is not English, or not intelligible"
