@@ -7,9 +7,9 @@ subtitles. Words are compared in lower case without punctuation; speed is CPU se
 media on one thread (OMP_NUM_THREADS=1), loading included, voice activity not.
 
 What recognisers of English write for speech they cannot follow is measured on sound without
-English: actors 17 and 18 played backwards, sentences of fourteen languages by espeak-ng, and a video
-in another language. There the share of stretches of speech whose words count as not heard should be
-one; where English is spoken, zero.
+English: actors 17 and 18 played backwards, sentences of fourteen languages by espeak-ng, and a
+video in another language. There the share of stretches of speech whose words count as not heard
+should be one; where English is spoken, zero.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from affect_pipe.extractors.speech.pocketsphinx_asr import PocketSphinx
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.transcript import TranscriptFile
 from affect_pipe.extractors.speech.whisper_asr import Whisper
-from affect_pipe.pipeline.errors import MissingDependencyError, MissingWeightsError, UsageError
+from affect_pipe.pipeline.errors import AffectPipeError, MissingWeightsError, UsageError
 from affect_pipe.pipeline.records import Interval
 
 SRT = "1\n00:00:00,000 --> 00:00:01,000\nhello\n"
@@ -58,7 +58,7 @@ def test_auto_without_whisper_and_moonshine_is_pocketsphinx(tmp_path, monkeypatc
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, module, None)
             assert isinstance(choose("auto", media_path=tmp_path / "a.mp4"), PocketSphinx)
-            with pytest.raises(MissingDependencyError, match=r"affect-pipe\[offline\]"):
+            with pytest.raises(AffectPipeError, match=r"affect-pipe\[offline\]"):
                 choose("moonshine", media_path=tmp_path / "a.mp4")
 
 
