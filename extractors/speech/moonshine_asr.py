@@ -44,8 +44,8 @@ _PAD_S = 0.2
 _MAX_S = 15.0
 # A text is believed if the model gives its pieces more than this on average (0.6 in probability).
 # Where it cannot follow it writes fluent English all the same, but with half that confidence.
-# Calibrated on acted, read, interviewed and synthetic speech against 15 other languages and speech
-# played backwards: on halves not looked at, 1 % of right texts are below it, 95 % of invented ones.
+# Of acted, read, interviewed and synthetic speech, 1 of 196 right texts is below it; of synthetic
+# speech in 15 other languages, and English played backwards, 130 of 135 invented ones.
 LEAST_LOG_PROBABILITY = -0.5
 NOT_UNDERSTOOD = (
     "the recogniser was unsure of what it wrote there: it is not English, or not intelligible"
