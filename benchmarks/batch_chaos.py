@@ -134,15 +134,16 @@ def main() -> None:
         # After a random number of further videos and a random moment: some kills come while
         # workers start, most in the middle of a video, and the whole is not done before the last.
         goal = n_done(root / "killed") + chance.randint(
-            0, int(1.7 * arguments.videos / arguments.kills)
+            0, int(1.2 * arguments.videos / arguments.kills)
         )
         launched = time.monotonic()
         while n_done(root / "killed") < goal and run.poll() is None:
             time.sleep(0.05)
-        time.sleep(chance.uniform(0.0, 3.0))
+        time.sleep(chance.uniform(0.0, 1.5))
         ended = run.poll() is not None
         family = run.children(recursive=True) if not ended else []
-        run.kill()
+        if not ended:
+            run.kill()
         run.communicate()
         _, alive = psutil.wait_procs(family, timeout=20)
         survivors += len(alive)
