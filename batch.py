@@ -20,7 +20,7 @@ from affect_pipe.pipeline.batch.local import LocalEngine, Patience, usable_cores
 from affect_pipe.pipeline.batch.lock import only_one
 from affect_pipe.pipeline.batch.records import Item, Plan, Request, Summary
 from affect_pipe.pipeline.batch.runner import make_plan, run_plan
-from affect_pipe.pipeline.batch.store import LocalStore
+from affect_pipe.pipeline.batch.store import LocalStore, Store
 from affect_pipe.pipeline.cache import resolve_root
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.preflight import check_output
@@ -108,6 +108,8 @@ class Batch:
         Whether videos that failed for good are due again.
     engine : Engine, optional
         Another than that of this machine.
+    store : Store, optional
+        Where results go, if not to ``out``.
     run_id : str
         16 hex characters that name the run in the ledger.
     """
@@ -119,6 +121,7 @@ class Batch:
     options: BatchOptions = field(default_factory=BatchOptions)
     retry: bool = False
     engine: Engine | None = None
+    store: Store | None = None
     run_id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def items(self, tell: Tell = _ignore) -> tuple[Item, ...]:
@@ -157,7 +160,7 @@ class Batch:
             history,
             lambda known: LookWork(identities, known),
             self.options.look_engine(),
-            LocalStore(self.out),
+            self._store(),
             stop,
             retry=self.retry,
         )
@@ -178,13 +181,14 @@ class Batch:
             if stop.is_set():
                 return Summary(plan, abandoned=items)
             engine = self.engine or self.options.engine()
-            work = AnalyzeWork(
-                Identities(self.settings, self.explain), LocalStore(self.out.absolute())
-            )
+            work = AnalyzeWork(Identities(self.settings, self.explain), self._store())
             with Ledger(self.out / NAME, self.run_id) as ledger:
                 return run_plan(
                     plan, self._request(), history, work, engine, ledger, listener, stop
                 )
+
+    def _store(self) -> Store:
+        return self.store or LocalStore(self.out.absolute())
 
     def _request(self) -> Request:
         given = tuple(os.path.abspath(one) for one in self.given)
