@@ -32,7 +32,7 @@ from affect_pipe.pipeline.fingerprint import digest_json
 _COLUMNS = re.compile(r"\.(\d{1,4})d$")
 _FOLDER = ".tables"
 _LEFT_OUT = {
-    "fields": "without a word before the numbers",
+    "fields": "without a word and as many numbers as the table has columns",
     "numbers": "with something that is no finite number",
     "utf8": "whose word is no UTF-8",
     "duplicates": "whose word came before",
