@@ -44,7 +44,7 @@ def test_a_recording_of_another_name_is_told(tmp_path):
     words = (Word("yes", 1.0, 1.5), Word("no", 5.0, 5.5))
     heard = Transcript((Segment(1.0, 5.5, "yes no", words),), "whisper")
     found, (warning,) = assign_speakers(heard, other)
-    assert "given.rttm: it tells of a recording 'talk'" in warning
+    assert "given.rttm: it tells of the recording 'talk'" in warning
     assert [s.speaker for s in found.segments] == ["SPEAKER_00", "SPEAKER_01"]
     assert assign_speakers(heard, read_rttm(path, "talk"))[1] == ()
     for name in ("talk.wav", "corpus/talk.wav"):
