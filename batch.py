@@ -21,9 +21,9 @@ from affect_pipe.pipeline.batch.local import LocalEngine, Patience, usable_cores
 from affect_pipe.pipeline.batch.lock import only_one
 from affect_pipe.pipeline.batch.records import Item, Plan, Request, Summary
 from affect_pipe.pipeline.batch.remote_media import WithRemoteMedia
-from affect_pipe.pipeline.batch.remote_store import is_url, store_at
+from affect_pipe.pipeline.batch.remote_store import is_url
 from affect_pipe.pipeline.batch.runner import make_plan, run_plan
-from affect_pipe.pipeline.batch.store import Store
+from affect_pipe.pipeline.batch.store import LocalStore, Store
 from affect_pipe.pipeline.cache import resolve_root
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.preflight import check_output
@@ -95,31 +95,24 @@ class BatchOptions:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where results go, and copies of videos that are URLs.
+class Copies:
+    """Where videos that are URLs are copied to, on each machine.
 
     Attributes
     ----------
-    store : str or None
-        fsspec URL for the results; None is the result folder.
-    copies : Path or None
-        Folder of the copies, on each machine; None is one in the folder for temporary files.
-    copies_bytes : int
-        What they may take there.
+    folder : Path or None
+        None is one in the folder for temporary files.
+    size_bytes : int
+        What all copies may take there.
     """
 
-    store: str | None = None
-    copies: Path | None = None
-    copies_bytes: int = 20 << 30
-
-    def store_beside(self, out: Path) -> Store:
-        """Return where the results of a batch go whose result folder is ``out``."""
-        return store_at(out if self.store is None else self.store)
+    folder: Path | None = None
+    size_bytes: int = 20 << 30
 
     def fetching(self, work: Work[R]) -> Work[R]:
         """Return work that takes videos by URL, too."""
-        folder = self.copies or Path(tempfile.gettempdir(), "affect-pipe-copies")
-        return WithRemoteMedia(work, folder.absolute(), self.copies_bytes)
+        folder = self.folder or Path(tempfile.gettempdir(), "affect-pipe-copies")
+        return WithRemoteMedia(work, folder.absolute(), self.size_bytes)
 
 
 @dataclass(frozen=True)
@@ -139,8 +132,10 @@ class Batch:
         Whether videos that failed for good are due again.
     engine : Engine, optional
         Another than that of this machine.
-    places : Places
-        Where results go, if not there.
+    store : Store, optional
+        Where results go, if not to ``out``.
+    copies : Copies
+        Where videos that are URLs are copied to.
     run_id : str
         16 hex characters that name the run in the ledger.
     """
@@ -152,7 +147,8 @@ class Batch:
     options: BatchOptions = field(default_factory=BatchOptions)
     retry: bool = False
     engine: Engine | None = None
-    places: Places = Places()
+    store: Store | None = None
+    copies: Copies = Copies()
     run_id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def items(self, tell: Tell = _ignore) -> tuple[Item, ...]:
@@ -189,10 +185,10 @@ class Batch:
         return make_plan(
             items,
             history,
-            lambda known: self.places.fetching(LookWork(identities, known)),
+            lambda known: self.copies.fetching(LookWork(identities, known)),
             # The nodes of a cluster may see files that this machine does not.
             self.engine or self.options.look_engine(),
-            self.places.store_beside(self.out),
+            self._store(),
             stop,
             retry=self.retry,
         )
@@ -213,12 +209,14 @@ class Batch:
             if stop.is_set():
                 return Summary(plan, abandoned=items)
             engine = self.engine or self.options.engine()
-            store = self.places.store_beside(self.out)
-            work = self.places.fetching(AnalyzeWork(self._identities(), store))
+            work = self.copies.fetching(AnalyzeWork(self._identities(), self._store()))
             with Ledger(self.out / NAME, self.run_id) as ledger:
                 return run_plan(
                     plan, self._request(), history, work, engine, ledger, listener, stop
                 )
+
+    def _store(self) -> Store:
+        return self.store or LocalStore(self.out.absolute())
 
     def _identities(self) -> Identities:
         """Return what decides results, with paths that hold in any process."""
@@ -271,7 +269,8 @@ def batch(
     explain: bool = False,
     options: BatchOptions | None = None,
     engine: Engine | None = None,
-    places: Places | None = None,
+    store: Store | None = None,
+    copies: Copies | None = None,
     retry: bool = False,
     listener: Listener = ignore,
     tell: Tell = _ignore,
@@ -293,8 +292,11 @@ def batch(
         Workers, memory, time, retries.
     engine : Engine, optional
         Another than that of this machine.
-    places : Places, optional
-        Where results go instead of ``out``, which always has the ledger.
+    store : Store, optional
+        Where results go instead of ``out``, which always has the ledger: see
+        `affect_pipe.pipeline.batch.remote_store.store_at`.
+    copies : Copies, optional
+        Where videos that are URLs are copied to.
     retry : bool
         Whether videos that failed for good are due again.
     listener : callable (event), optional
@@ -324,6 +326,7 @@ def batch(
         options or BatchOptions(),
         retry,
         engine,
-        places or Places(),
+        store,
+        copies or Copies(),
     )
     return asked.run(stop or threading.Event(), listener, tell)

@@ -139,12 +139,13 @@ class AnalyzeWork:
     identities : Identities
     store : Store
     frames_apart : bool
-        Whether a worker looks at frames in a second process, beside words and voice.
+        Whether a worker looks at frames in a second process, beside words and voice. Where there
+        is a worker a core, that gains nothing and takes more memory.
     """
 
     identities: Identities
     store: Store
-    frames_apart: bool = True
+    frames_apart: bool = False
 
     @contextmanager
     def open(self) -> Iterator[Attempt[Product]]:

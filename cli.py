@@ -21,7 +21,7 @@ from affect_pipe.commands import (
     run,
     train,
 )
-from affect_pipe.commands.common import OK, complain
+from affect_pipe.commands.common import OK, complain, told_warnings
 from affect_pipe.pipeline.results.standard_output import abandon_output, standard_output
 
 
@@ -31,13 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when all went well, 1 when work failed, 2 for bad use.
+        0 when all went well, 1 when work failed, 2 for bad use, 130 when it was stopped (Ctrl-C).
     """
     debug = False
     try:
         arguments = build_parser().parse_args(argv)
         debug = arguments.debug
-        return int(arguments.handler(arguments))
+        with told_warnings():
+            return int(arguments.handler(arguments))
     except KeyboardInterrupt:
         if debug:
             raise

@@ -3,9 +3,9 @@
     python benchmarks/batch_chaos.py                        200 videos, 20 kills
     python benchmarks/batch_chaos.py --videos 20 --kills 5
 
-Videos differ in codec, container, length and size; every tenth is defective. The killed batch, with a
-cache of its own, must report exactly the defective ones and end with the bytes of the other, but for
-``timings_s``; no process may outlive a kill.
+Videos differ in codec, container, length and size; every tenth is defective. The killed batch, with
+a cache of its own, must report exactly the defective ones and end with the bytes of the other, but
+for ``timings_s``; no process may outlive a kill.
 """
 
 from __future__ import annotations
@@ -131,18 +131,23 @@ def main() -> None:
     begun, survivors = time.perf_counter(), 0
     for number in range(arguments.kills):
         run = start(videos, root / "killed", root / "cache2", arguments.workers)
-        # At times spread over the whole, so that each run gets a part of it done.
-        wait_s = chance.uniform(0.2, 2.0) * alone_s / arguments.kills + chance.uniform(0, 6)
-        deadline = time.monotonic() + wait_s
-        while time.monotonic() < deadline and run.poll() is None:
-            time.sleep(0.02)
+        # After a random number of further videos and a random moment: some kills come while
+        # workers start, most in the middle of a video, and the whole is not done before the last.
+        goal = n_done(root / "killed") + chance.randint(
+            0, int(1.2 * arguments.videos / arguments.kills)
+        )
+        launched = time.monotonic()
+        while n_done(root / "killed") < goal and run.poll() is None:
+            time.sleep(0.05)
+        time.sleep(chance.uniform(0.0, 1.5))
         ended = run.poll() is not None
         family = run.children(recursive=True) if not ended else []
-        run.kill()
+        if not ended:
+            run.kill()
         run.communicate()
         _, alive = psutil.wait_procs(family, timeout=20)
         survivors += len(alive)
-        state = "had ended" if ended else f"killed after {wait_s:.1f} s"
+        state = "had ended" if ended else f"killed after {time.monotonic() - launched:.1f} s"
         print(f"kill {number + 1}: {state}, {n_done(root / 'killed')} done", flush=True)
     finish(start(videos, root / "killed", root / "cache2", arguments.workers))
     print(f"killed {arguments.kills} times: {time.perf_counter() - begun:.0f} s", flush=True)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from affect_pipe.commands.cluster import add_cluster_options, engine_of, places_of
+from affect_pipe.commands.cluster import add_cluster_options, copies_of, engine_of, store_of
 from affect_pipe.commands.common import FAILED, OK, Verbs, hush_back_ends, tell
 from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
@@ -111,7 +111,8 @@ def _asked(arguments: argparse.Namespace) -> Batch:
         arguments.explain,
         options,
         engine=engine_of(arguments, options),
-        places=places_of(arguments),
+        store=store_of(arguments),
+        copies=copies_of(arguments),
     )
 
 
@@ -151,8 +152,14 @@ def _on_ledger(verb: str, rest: Sequence[str], arguments: argparse.Namespace) ->
     asked = again(folder)
     if verb == "retry":
         options = _options(arguments)
-        engine, places = engine_of(arguments, options), places_of(arguments)
-        asked = replace(asked, options=options, retry=True, engine=engine, places=places)
+        asked = replace(
+            asked,
+            options=options,
+            retry=True,
+            engine=engine_of(arguments, options),
+            store=store_of(arguments),
+            copies=copies_of(arguments),
+        )
         return _run(asked, arguments)
     from affect_pipe.pipeline.batch.lock import is_held
     from affect_pipe.pipeline.batch.report import report_lines, status, status_lines

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from affect_pipe.batch import BatchOptions, Places
+    from affect_pipe.batch import BatchOptions, Copies
     from affect_pipe.pipeline.batch.engine import Engine
+    from affect_pipe.pipeline.batch.store import Store
 
 _COPIES = "20GB"
 
@@ -66,9 +67,18 @@ def engine_of(arguments: argparse.Namespace, options: BatchOptions) -> Engine | 
     )
 
 
-def places_of(arguments: argparse.Namespace) -> Places:
-    """Return where results and copies of videos go."""
-    from affect_pipe.batch import Places
+def store_of(arguments: argparse.Namespace) -> Store | None:
+    """Return where results go; None for the result folder."""
+    if arguments.store is None:
+        return None
+    from affect_pipe.pipeline.batch.remote_store import store_at
+
+    return store_at(arguments.store)
+
+
+def copies_of(arguments: argparse.Namespace) -> Copies:
+    """Return where videos that are URLs are copied to."""
+    from affect_pipe.batch import Copies
     from affect_pipe.pipeline.sizes import parse_size
 
-    return Places(arguments.store, arguments.copies, parse_size(arguments.copies_size))
+    return Copies(arguments.copies, parse_size(arguments.copies_size))

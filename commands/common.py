@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
 from affect_pipe.pipeline.errors import AffectPipeError
 
 OK, FAILED, BAD_USE = 0, 1, 2
+
+# A warning that was told in full before is recognised by this much of it.
+_REPEATED = 48
 
 # argparse has no public name for it.
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -38,6 +43,46 @@ def tell(line: str) -> None:
     from affect_pipe.pipeline.results.terminal_text import printable
 
     print(f"affect-pipe: {printable(line)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def told_warnings() -> Iterator[None]:
+    """Tell what the package logs as a warning, meanwhile, as every other warning is told."""
+    logger, handler = logging.getLogger("affect_pipe"), _Teller(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Teller(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        # A full disk behind standard error is no reason to stop.
+        with suppress(OSError, ValueError):
+            tell(f"warning: {record.getMessage()}")
+
+
+class WarningTeller:
+    """Tells the warnings of one file after another; what was said before is only pointed at.
+
+    Parameters
+    ----------
+    named : bool
+        Whether it must be told which file is meant: among several.
+    """
+
+    def __init__(self, *, named: bool) -> None:
+        self._named = named
+        self._said_of: dict[str, str] = {}
+
+    def __call__(self, name: str, warnings: Sequence[str]) -> None:
+        """Tell the warnings of the file ``name``."""
+        of = f"{name}: " if self._named else ""
+        for warning in warnings:
+            first = self._said_of.setdefault(warning, name)
+            short = warning if len(warning) <= _REPEATED else f"{warning[:_REPEATED]}..."
+            tell(f"warning: {of}{warning if first == name else f'as for {first}: {short}'}")
 
 
 def complain(error: Exception) -> int:

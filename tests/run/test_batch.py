@@ -217,6 +217,12 @@ def test_videos_wait_for_memory_and_what_never_fits_fails(videos, cache, tmp_pat
     batch(given, tmp_path / "o1", settings, options=options, listener=heard.append)
     order = [e.name for e in heard if e.name in ("started", "done")]
     assert order == ["started", "done"] * 2
+    heard.clear()
+    cold, tiny = RunSettings(cache_dir=str(tmp_path / "cold")), BatchOptions(memory_bytes=1_000_000)
+    summary = batch(given[:1], tmp_path / "o2", cold, options=tiny, listener=heard.append)
+    ((_, why),) = summary.failed
+    assert why.kind == "memory"
+    assert started(heard) == ["a"]
 
 
 def command(*arguments, **options):

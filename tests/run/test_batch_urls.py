@@ -5,7 +5,8 @@ import json
 import pytest
 
 from affect_pipe.api import BatchOptions, RunSettings, batch
-from affect_pipe.batch import Places
+from affect_pipe.batch import Copies
+from affect_pipe.pipeline.batch.remote_store import store_at
 
 
 @pytest.fixture(params=["s3", "file"])
@@ -31,9 +32,12 @@ def test_videos_from_urls_give_the_results_of_files(place, sample, ffmpeg, tmp_p
     system, root = fsspec.core.url_to_fs(place)
     system.makedirs(root, exist_ok=True)
     system.put(str(folder), f"{root}/videos", recursive=True)
-    places = Places(f"{place}/results", tmp_path / "copies", 1 << 20)
+    places = {
+        "store": store_at(f"{place}/results"),
+        "copies": Copies(tmp_path / "copies", 1 << 20),
+    }
     out = tmp_path / "out"
-    first = batch(f"{place}/videos", out, settings, options=options, places=places)
+    first = batch(f"{place}/videos", out, settings, options=options, **places)
     assert [item.target for item in first.done] == ["sub/a"]
     assert [(item.target, why.kind) for item, why in first.failed] == [("cut", "refused")]
     for path in (tmp_path / "local").rglob("*"):
@@ -47,8 +51,8 @@ def test_videos_from_urls_give_the_results_of_files(place, sample, ffmpeg, tmp_p
             else:
                 assert there == path.read_bytes()
     # What is there is known; what was lost is made again.
-    again = batch(f"{place}/videos", out, settings, options=options, places=places)
+    again = batch(f"{place}/videos", out, settings, options=options, **places)
     assert ([item.target for item in again.plan.done], again.done) == (["sub/a"], ())
     system.rm_file(f"{root}/results/sub/a.affect.json")
-    mended = batch(f"{place}/videos", out, settings, options=options, places=places)
+    mended = batch(f"{place}/videos", out, settings, options=options, **places)
     assert [item.target for item in mended.done] == ["sub/a"]

@@ -181,6 +181,26 @@ def test_checkpoint_with_other_features(run, clip, make_checkpoint, tmp_path):
     assert_one_sentence(err, "egemaps", "'0'", "'1'")
 
 
+def test_a_checkpoint_of_other_weights_is_told_loudly(run, clip, make_checkpoint, tmp_path):
+    import dataclasses
+
+    other = make_checkpoint(
+        tmp_path / "other",
+        change=lambda s: (
+            dataclasses.replace(s, weights_digest="0123456789abcdef" * 2)
+            if s.name == "minilm"
+            else s
+        ),
+    )
+    code, _, err = run(clip, model=other)
+    assert code == 0, err
+    assert_one_sentence(
+        err, "warning: minilm: ", "trained on other weights", "digest 0123456789ab", "meaningless"
+    )
+    result = json.loads((tmp_path / "results" / "clip.affect.json").read_text())
+    assert any("meaningless" in warning for warning in result["warnings"])
+
+
 def test_unknown_recogniser(run, clip):
     code, _, err = run(clip, "--asr", "parrot")
     assert code == 2
@@ -329,3 +349,18 @@ def test_doctor_names_what_is_missing(capsys):
     out = capsys.readouterr().out
     for part in ("mediapipe", "opensmile", "text encoder", "cache", "Python"):
         assert part in out
+
+
+def test_a_warning_told_before_is_pointed_at(capsys):
+    from affect_pipe.commands.common import WarningTeller
+
+    warn = WarningTeller(named=True)
+    long = "nobody knows the words of this recording, and this is said at some length."
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        warn(name, [long, f"only {name}"])
+    first, _, second, own, third, _ = capsys.readouterr().err.splitlines()
+    assert first == f"affect-pipe: warning: a.mp4: {long}"
+    assert second.startswith("affect-pipe: warning: b.mp4: as for a.mp4: nobody knows the words")
+    assert second.endswith("...")
+    assert own == "affect-pipe: warning: b.mp4: only b.mp4"
+    assert third == second.replace("b.mp4", "c.mp4")
