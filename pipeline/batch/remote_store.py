@@ -48,8 +48,15 @@ def open_url(url: str, what: str) -> tuple[Any, str]:
 
 
 def store_at(place: str | Path) -> Store:
-    """Return the store at a folder or an fsspec URL."""
+    """Return the store at a folder or an fsspec URL.
+
+    Raises
+    ------
+    UsageError
+        If the URL's protocol is unknown, or its back end is not installed.
+    """
     if isinstance(place, str) and is_url(place):
+        open_url(place, "the results")
         return RemoteStore(place)
     return LocalStore(Path(place).absolute())
 
