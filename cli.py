@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from affect_pipe.commands import cache, doctor, evaluate, extract, models, reproduce, run, train
-from affect_pipe.commands.common import STOPPED, complain
+from affect_pipe.commands.common import STOPPED, complain, told_warnings
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 
@@ -21,13 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when all went well, 1 when work failed, 2 for bad use, 130 when it was interrupted.
+        0 when all went well, 1 when work failed, 2 for bad use, 130 when it was stopped (Ctrl-C).
     """
     debug = False
     try:
         arguments = build_parser().parse_args(argv)
         debug = arguments.debug
-        return int(arguments.handler(arguments))
+        with told_warnings():
+            return int(arguments.handler(arguments))
     except KeyboardInterrupt:
         if debug:
             raise

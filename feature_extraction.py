@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from affect_pipe.extractors import registry
-from affect_pipe.extractors.notes import licence_of
+from affect_pipe.extractors.licences import licence_as_set
 from affect_pipe.extractors.speech.recognisers import check_asr, choose
 from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
@@ -164,12 +164,16 @@ class Extractor:
         found: dict[str, FeatureFile] = {}
         for block in extracted.blocks:
             name = block.spec.name
-            origin = Origin(extracted.media, licence_of(name), extracted.transcript, segmentation)
+            origin = Origin(
+                extracted.media, licence_as_set(by_name[name]), extracted.transcript, segmentation
+            )
             units = _units(by_name[name])
             found[name] = file_of_block(block, extracted.utterances, units, origin)
         for table in extracted.tables:
             name = table.spec.name
-            origin = Origin(extracted.media, licence_of(name), extracted.transcript, segmentation)
+            origin = Origin(
+                extracted.media, licence_as_set(by_name[name]), extracted.transcript, segmentation
+            )
             found[name] = file_of_table(table, origin)
         return found
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -58,6 +59,24 @@ def tell(line: str) -> None:
 
     with suppress(BrokenPipeError):  # a reader that has left is no reason to stop the work
         print(f"affect-pipe: {printable(line)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def told_warnings() -> Iterator[None]:
+    """Tell what the package logs as a warning, meanwhile, as every other warning is told."""
+    logger, handler = logging.getLogger("affect_pipe"), _Teller(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Teller(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        # A full disk behind standard error is no reason to stop.
+        with suppress(OSError, ValueError):
+            tell(f"warning: {record.getMessage()}")
 
 
 class WarningTeller:

@@ -23,6 +23,7 @@ HEAVY = {
     "faster_whisper": set(),
     "ctranslate2": set(),
     "moonshine_voice": set(),
+    "onnxruntime": set(),
     "pocketsphinx": set(),
     "silero_vad": set(),
     "librosa": set(),

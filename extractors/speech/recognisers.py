@@ -156,6 +156,7 @@ def _best_for_audio(language: str | None, task: Task, allow_download: bool) -> S
 
 
 def _best_embedded() -> str:
-    from affect_pipe.extractors.speech.moonshine_asr import model_folder
+    from affect_pipe.extractors.speech.moonshine_asr import model_folder, runtime_installed
 
-    return "pocketsphinx" if model_folder() is None else "moonshine"
+    usable = model_folder() is not None and runtime_installed()
+    return "moonshine" if usable else "pocketsphinx"

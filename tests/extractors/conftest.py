@@ -60,13 +60,19 @@ def say(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def speech_of(say) -> Callable[..., tuple[Heard, list[Interval]]]:
-    """Return a source of sentences with silences, and where each sentence truly is."""
+    """Return a source of sentences with silences, and where each sentence truly is.
 
-    def build(*sentences: str, silence_s: float = 1.0) -> tuple[Heard, list[Interval]]:
+    A sentence is an English text, or a voice of espeak-ng and what it says.
+    """
+
+    def build(
+        *sentences: str | tuple[str, str], silence_s: float = 1.0
+    ) -> tuple[Heard, list[Interval]]:
         quiet = np.random.default_rng(0).normal(0, 1e-3, round(silence_s * RATE))
         parts, truth, at = [quiet], [], len(quiet)
         for sentence in sentences:
-            spoken = say(sentence)
+            voice, text = ("en-us", sentence) if isinstance(sentence, str) else sentence
+            spoken = say(text, voice)
             truth.append(Interval(at / RATE, (at + len(spoken)) / RATE))
             parts += [spoken, quiet]
             at += len(spoken) + len(quiet)

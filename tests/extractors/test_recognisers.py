@@ -15,7 +15,7 @@ from affect_pipe.extractors.speech.pocketsphinx_asr import PocketSphinx
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.transcript import TranscriptFile
 from affect_pipe.extractors.speech.whisper_asr import Whisper
-from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
+from affect_pipe.pipeline.errors import AffectPipeError, MissingWeightsError, UsageError
 from affect_pipe.pipeline.records import Interval
 
 SRT = "1\n00:00:00,000 --> 00:00:01,000\nhello\n"
@@ -54,8 +54,12 @@ def test_auto_without_whisper_is_the_best_embedded_one_that_says_why(tmp_path, h
 
 
 def test_auto_without_whisper_and_moonshine_is_pocketsphinx(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "moonshine_voice", None)
-    assert isinstance(choose("auto", media_path=tmp_path / "a.mp4"), PocketSphinx)
+    for module in ("moonshine_voice", "onnxruntime"):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, module, None)
+            assert isinstance(choose("auto", media_path=tmp_path / "a.mp4"), PocketSphinx)
+            with pytest.raises(AffectPipeError, match=r"affect-pipe\[offline\]"):
+                choose("moonshine", media_path=tmp_path / "a.mp4")
 
 
 def test_auto_in_another_language_needs_whisper(tmp_path):
@@ -118,7 +122,7 @@ def test_choosing_imports_no_heavy_back_end():
         "choose('pocketsphinx', media_path=Path('a.mp4')).spec();"
         "choose('whisper', media_path=Path('a.mp4')).spec();"
         "choose('auto', media_path=Path('a.mp4')).spec();"
-        "heavy = ('torch', 'whisper', 'pocketsphinx', 'moonshine_voice', 'srt');"
+        "heavy = ('torch', 'whisper', 'pocketsphinx', 'moonshine_voice', 'onnxruntime', 'srt');"
         "print([m for m in heavy if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -182,6 +182,26 @@ def test_checkpoint_with_other_features(run, clip, make_checkpoint, tmp_path):
     assert_one_sentence(err, "egemaps", "'0'", "'1'")
 
 
+def test_a_checkpoint_of_other_weights_is_told_loudly(run, clip, make_checkpoint, tmp_path):
+    import dataclasses
+
+    other = make_checkpoint(
+        tmp_path / "other",
+        change=lambda s: (
+            dataclasses.replace(s, weights_digest="0123456789abcdef" * 2)
+            if s.name == "minilm"
+            else s
+        ),
+    )
+    code, _, err = run(clip, model=other)
+    assert code == 0, err
+    assert_one_sentence(
+        err, "warning: minilm: ", "trained on other weights", "digest 0123456789ab", "meaningless"
+    )
+    result = json.loads((tmp_path / "results" / "clip.affect.json").read_text())
+    assert any("meaningless" in warning for warning in result["warnings"])
+
+
 def test_unknown_recogniser(run, clip):
     code, _, err = run(clip, "--asr", "parrot")
     assert code == 2

@@ -11,6 +11,11 @@ import pytest
 
 from affect_pipe import api
 from affect_pipe.cli import main
+from affect_pipe.extractors.licences import licence_as_set
+from affect_pipe.extractors.registry import build
+from affect_pipe.extractors.weights.catalogue import wanted
+from affect_pipe.extractors.weights.own import add
+from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.settings import RunSettings
 
@@ -317,6 +322,62 @@ def test_bad_use_is_one_sentence(clip, cache, tmp_path, capsys, options, code, p
     assert part in err
     assert err.count("\n") == 1, err
     assert not out.exists() or not list(out.iterdir())
+
+
+def licence_in(path):
+    return json.loads(pq.read_table(path).schema.metadata[b"affect_pipe"])["licence"]
+
+
+def test_own_word_vectors_have_no_licence_of_others(clip, cache, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("bicycle 1.0 2.0\nbad 1\nshop 0.5 0.25\n")
+    assert main(["models", "add", "mine", str(tmp_path / "mine.txt")]) == 0
+    capsys.readouterr()
+    given = ["--features", "glove", "--feature-settings", '{"glove": {"table": "mine"}}']
+    for level in ("utterance", "frame"):
+        out = tmp_path / level
+        assert extract(cache, clip, *given, "--level", level, "--out", out) == 0
+        assert licence_in(out / f"clip.glove.{level}.parquet") == (
+            "not stated: your own files (mine)"
+        )
+    # A line that was left out is told once, as every warning is.
+    assert capsys.readouterr().err.splitlines() == [
+        "affect-pipe: warning: mine: of 3 lines, left out 1 without a word and as many numbers as "
+        "the table has columns."
+    ]
+
+
+def test_a_licence_that_came_with_the_weights_is_written(tmp_path):
+    """Of an encoder from an archive, and of published ones."""
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "config.json").write_text('{"hidden_size": 8}')
+    (given / "model.safetensors").write_bytes(b"weights")
+    add(WeightsStore(), "mine", given)
+    mine = build("bert", {"model": "mine"})
+    assert licence_as_set(mine) == "not stated: your own files (mine)"
+    path = WeightsStore().folder(wanted("mine")) / ".affect-pipe.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"licence": "CC-BY-4.0"}))
+    assert licence_as_set(mine) == "CC-BY-4.0 (the weights mine)"
+    for name, licence in (
+        ("roberta-base", "MIT (the weights roberta-base)"),
+        ("some/encoder", "not stated: see https://huggingface.co/some/encoder"),
+    ):
+        folder = WeightsStore().folder(wanted(name))
+        folder.mkdir(parents=True)
+        for file in ("config.json", "model.safetensors"):
+            shutil.copy(given / file, folder)
+        assert licence_as_set(build("bert", {"model": name})) == licence
+    (tmp_path / "t.txt").write_text("good 1.0 2.0\n")
+    folder = WeightsStore().folder(wanted("glove.6B"))
+    folder.mkdir()
+    shutil.copy(tmp_path / "t.txt", folder / "glove.6B.2d.txt")
+    (folder / "glove.6B.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    table = build("glove", {"table": "glove.6B.2d"})
+    assert licence_as_set(table) == "PDDL-1.0 (the weights glove.6B)"
+    # The user's own under that name comes first.
+    add(WeightsStore(), "glove.6B.2d", tmp_path / "t.txt")
+    table = build("glove", {"table": "glove.6B.2d"})
+    assert licence_as_set(table) == "not stated: your own files (glove.6B.2d)"
 
 
 @pytest.mark.parametrize(
