@@ -26,7 +26,7 @@ from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import CheckpointError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.frame_process import FrameProcess
-from affect_pipe.pipeline.given import quoted
+from affect_pipe.pipeline.given import media_path, quoted
 from affect_pipe.pipeline.interfaces import FeatureExtractor
 from affect_pipe.pipeline.records import FeatureSpec, FloatArray, VideoResult
 from affect_pipe.pipeline.results.feature_file import FeatureFile
@@ -144,7 +144,7 @@ class Analyzer:
         self, video: str | Path, listener: Listener = ignore, *, explain: bool = False
     ) -> VideoResult:
         """Analyse one video; see `analyze`."""
-        video, settings = Path(video), self._settings
+        video, settings = media_path(video), self._settings
         self._problems.clear()
         recogniser = choose(
             settings.asr,
