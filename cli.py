@@ -21,8 +21,8 @@ from affect_pipe.commands import (
     run,
     train,
 )
-from affect_pipe.commands.common import OK, complain
-from affect_pipe.pipeline.results.standard_output import abandon_output, standard_output
+from affect_pipe.commands.common import STOPPED, complain, told_warnings
+from affect_pipe.pipeline.results.standard_output import standard_output
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,22 +31,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when all went well, 1 when work failed, 2 for bad use.
+        0 when all went well, 1 when work failed, 2 for bad use, 130 when it was stopped (Ctrl-C).
     """
     debug = False
     try:
         arguments = build_parser().parse_args(argv)
         debug = arguments.debug
-        return int(arguments.handler(arguments))
+        with told_warnings():
+            return int(arguments.handler(arguments))
     except KeyboardInterrupt:
         if debug:
             raise
         print("affect-pipe: stopped; finished stages are in the cache.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader of our output (head, less) has left; nothing more can be told.
-        abandon_output()
-        return OK
+        return STOPPED
     except Exception as error:
         if debug:
             raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from affect_pipe.extractors import registry
-from affect_pipe.extractors.notes import licence_of
+from affect_pipe.extractors.licences import licence_as_set
 from affect_pipe.extractors.speech.recognisers import check_asr, choose
 from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
@@ -20,7 +20,7 @@ from affect_pipe.pipeline.errors import AffectPipeError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.extraction import LEVELS, Extracted, Extraction, Level
 from affect_pipe.pipeline.frame_process import FrameProcess
-from affect_pipe.pipeline.given import quoted
+from affect_pipe.pipeline.given import media_path, quoted
 from affect_pipe.pipeline.interfaces import (
     FeatureExtractor,
     FrameLevel,
@@ -138,18 +138,19 @@ class Extractor:
             If it cannot be read, or its words cannot be had. What fails for one feature alone is in
             the result.
         """
+        path = media_path(media)
         self._problems.clear()
         describer = Describer(
-            recogniser=_ChosenLater(self._settings, Path(media)),
+            recogniser=_ChosenLater(self._settings, path),
             detector=self._detector,
             extractors=self._extractors,
             cache=self._cache,
             limits=self._settings.limits,
             memo=DigestMemo(self._cache.digest_folder()),
             frame_pass=self._frames,
-            diarisation=self._diarisation(Path(media)),
+            diarisation=self._diarisation(path),
         )
-        return Extraction(describer, self._cut, self._level)(Path(media), listener)
+        return Extraction(describer, self._cut, self._level)(path, listener)
 
     def _diarisation(self, media: Path) -> Diarisation | None:
         if self._level == "frame":  # nobody asks who speaks
@@ -163,12 +164,16 @@ class Extractor:
         found: dict[str, FeatureFile] = {}
         for block in extracted.blocks:
             name = block.spec.name
-            origin = Origin(extracted.media, licence_of(name), extracted.transcript, segmentation)
+            origin = Origin(
+                extracted.media, licence_as_set(by_name[name]), extracted.transcript, segmentation
+            )
             units = _units(by_name[name])
             found[name] = file_of_block(block, extracted.utterances, units, origin)
         for table in extracted.tables:
             name = table.spec.name
-            origin = Origin(extracted.media, licence_of(name), extracted.transcript, segmentation)
+            origin = Origin(
+                extracted.media, licence_as_set(by_name[name]), extracted.transcript, segmentation
+            )
             found[name] = file_of_table(table, origin)
         return found
 

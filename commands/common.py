@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TypeAlias
 
 from affect_pipe.pipeline.errors import AffectPipeError
+from affect_pipe.pipeline.given import user_path
 
 OK, FAILED, BAD_USE = 0, 1, 2
+# Shells give it to what Ctrl-C ended: 128 and the number of the signal.
+STOPPED = 130
 
 # A warning that was told in full before is recognised by this much of it.
 _REPEATED = 48
 
 # argparse has no public name for it.
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def result_folder(given: str) -> Path:
+    """Return the folder of ``--out``; an empty name would mean the current one.
+
+    Raises
+    ------
+    UsageError
+        If it is empty, or no path.
+    """
+    return user_path(given, "--out")
 
 
 def share_the_machine() -> None:
@@ -41,7 +57,26 @@ def tell(line: str) -> None:
     """Say something on standard error while the work goes on."""
     from affect_pipe.pipeline.results.terminal_text import printable
 
-    print(f"affect-pipe: {printable(line)}", file=sys.stderr, flush=True)
+    with suppress(BrokenPipeError):  # a reader that has left is no reason to stop the work
+        print(f"affect-pipe: {printable(line)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def told_warnings() -> Iterator[None]:
+    """Tell what the package logs as a warning, meanwhile, as every other warning is told."""
+    logger, handler = logging.getLogger("affect_pipe"), _Teller(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Teller(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        # A full disk behind standard error is no reason to stop.
+        with suppress(OSError, ValueError):
+            tell(f"warning: {record.getMessage()}")
 
 
 class WarningTeller:

@@ -86,7 +86,8 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def _chosen(arguments: argparse.Namespace) -> tuple[Weights, ...]:
-    from affect_pipe.commands.models_needed import needed
+    from affect_pipe.commands.models_needed import named, needed
+    from affect_pipe.extractors.weights.store import WeightsStore
 
     features = [name.strip() for name in arguments.features.split(",") if name.strip()]
     if not (arguments.names or features or arguments.checkpoint):
@@ -94,20 +95,10 @@ def _chosen(arguments: argparse.Namespace) -> tuple[Weights, ...]:
             "name weights (see `affect-pipe models`), or say what they are for with --for FEATURE "
             "or --checkpoint NAME."
         )
-    chosen = {weights.name: weights for weights in map(_named, arguments.names)}
+    store = WeightsStore()
+    chosen = {w.name: w for w in (named(store, name) for name in arguments.names)}
     chosen |= {weights.name: weights for weights in needed(features, arguments.checkpoint)}
     return tuple(chosen.values())
-
-
-def _named(name: str) -> Weights:
-    """Return the weights a user names; a table of word vectors stands for its archive."""
-    from affect_pipe.extractors.weights.catalogue import release_of, wanted
-    from affect_pipe.extractors.weights.store import WeightsStore
-
-    weights = wanted(name)
-    release = release_of(name)
-    own = release is None or WeightsStore().look(weights) is not None
-    return weights if own else release or weights
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -154,7 +145,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
     out = user_path(arguments.out, "the archive to write")
     manifest = bundle(WeightsStore(), _chosen(arguments), out)
     for record in manifest.weights:
-        _print(f"{record.name}: {len(record.files)} files, {format_size(record.size)}")
+        _print(f"{record.name}: {_files(len(record.files))}, {format_size(record.size)}")
     _print(f"wrote {out} ({format_size(out.stat().st_size)}); load it with `models load`")
     return OK
 
@@ -206,12 +197,17 @@ def _verify(arguments: argparse.Namespace) -> int:
             code = FAILED
             _print(f"{checked.name}: NOT SOUND, {'; '.join(checked.problems)} ({checked.folder})")
         elif checked.n_files:
-            _print(f"{checked.name}: sound, {checked.n_files} files checked ({checked.folder})")
+            n_files = _files(checked.n_files)
+            _print(f"{checked.name}: sound, {n_files} checked ({checked.folder})")
         else:
             _print(f"{checked.name}: complete, no checksum is published ({checked.folder})")
     if not (named or here):
         _print(f"there are no weights on this machine (store: {store.root})")
     return code
+
+
+def _files(n: int) -> str:
+    return "1 file" if n == 1 else f"{n} files"
 
 
 def _print(line: str) -> None:

@@ -6,15 +6,15 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from affect_pipe.commands.models_needed import needed
-from affect_pipe.extractors.weights.catalogue import wanted
+from affect_pipe.commands.models_needed import named, needed
+from affect_pipe.extractors.weights.catalogue import CATALOGUE
 from affect_pipe.extractors.weights.fetch import origin
 from affect_pipe.extractors.weights.needs import Weights
-from affect_pipe.extractors.weights.own import everything
+from affect_pipe.extractors.weights.own import everything, in_store
 from affect_pipe.extractors.weights.record import read_record
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.fusion.checkpoint import read_config, resolve, shipped
-from affect_pipe.pipeline.errors import AffectPipeError
+from affect_pipe.pipeline.errors import AffectPipeError, MissingWeightsError
 from affect_pipe.pipeline.results.terminal_text import printable
 from affect_pipe.pipeline.sizes import format_size
 
@@ -49,8 +49,14 @@ def show(store: WeightsStore) -> None:
 
 
 def show_one(store: WeightsStore, name: str, *, json_text: bool) -> None:
-    """Print all that is known of a checkpoint or a set of weights."""
-    facts = _checkpoint(name) if name in shipped() else _described(store, wanted(name))
+    """Print all that is known of a checkpoint or a set of weights.
+
+    Raises
+    ------
+    MissingWeightsError
+        If nobody publishes weights of that name, nor are there any on this machine.
+    """
+    facts = _checkpoint(name) if name in shipped() else _described(store, _known(store, name))
     if json_text:
         _print_json(facts)
         return
@@ -59,6 +65,14 @@ def show_one(store: WeightsStore, name: str, *, json_text: bool) -> None:
             print(f"{key.replace('_', ' ')}: {_fact(key, value)}")
     for file in facts.get("files", ()):
         print(f"  {printable(_file_line(file))}")
+
+
+def _known(store: WeightsStore, name: str) -> Weights:
+    weights = named(store, name)
+    known = weights.name in CATALOGUE or weights.hub is not None
+    if not known and not in_store(store, weights):
+        raise MissingWeightsError(store.how_to_get(weights))
+    return weights
 
 
 def _fact(key: str, value: Any) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from affect_pipe.extractors.registry import build
-from affect_pipe.extractors.weights.catalogue import CATALOGUE, wanted
+from affect_pipe.extractors.registry import FEATURES, build
+from affect_pipe.extractors.weights.catalogue import CATALOGUE, release_of, wanted
 from affect_pipe.extractors.weights.needs import NeedsWeights, Weights
+from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.fusion.checkpoint import read_config, resolve
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted
@@ -27,6 +28,11 @@ def needed(features: Iterable[str], checkpoints: Iterable[str]) -> tuple[Weights
     for feature in features:
         recogniser, _, size = feature.partition(":")
         if recogniser not in _RECOGNISERS:
+            if feature not in FEATURES:
+                known = ", ".join([*FEATURES, *(f"{name}:SIZE" for name in _RECOGNISERS)])
+                raise UsageError(
+                    f"there is no feature or recogniser {quoted(feature)}: known are {known}."
+                )
             extractors.append(build(feature))
             continue
         row = wanted(f"{recogniser}-{size or 'base'}")
@@ -40,3 +46,11 @@ def needed(features: Iterable[str], checkpoints: Iterable[str]) -> tuple[Weights
         if isinstance(extractor, NeedsWeights):
             found |= {weights.name: weights for weights in extractor.weights()}
     return tuple(found.values())
+
+
+def named(store: WeightsStore, name: str) -> Weights:
+    """Return the weights a user names; a table of word vectors stands for its archive."""
+    weights = wanted(name)
+    release = release_of(name)
+    own = release is None or store.look(weights) is not None
+    return weights if own else release or weights

@@ -144,11 +144,13 @@ class CheckpointPredictor:
         """Say where the features are of the right kind but from other weights than in training."""
         expected = {spec.modality: spec for spec in self.feature_specs()}
         return tuple(
-            f"{block.spec.name}: the weights of {block.spec.model_id!r} here are not those the "
-            f"checkpoint {self._config.name!r} was trained on; predictions may differ slightly"
+            f"{block.spec.name}: the checkpoint {self._config.name!r} was trained on other weights "
+            f"of the name {block.spec.model_id!r} (digest {_digest(there)}, here {_digest(here)}): "
+            "unless they are the same model saved again, its predictions are meaningless; bring "
+            "the weights it was trained on here"
             for modality, block in features.blocks.items()
             if modality in expected
-            and block.spec.weights_digest != expected[modality].weights_digest
+            and (here := block.spec.weights_digest) != (there := expected[modality].weights_digest)
         )
 
     def _run(self, dialogue: Dialogue) -> tuple[dict[TaskName, FloatArray], dict[str, FloatArray]]:
@@ -183,6 +185,11 @@ def outputs_of(config: checkpoint.CheckpointConfig) -> ModelOutputs:
 
 # What `FeatureSpec.compatible_with` leaves out of the comparison.
 _NOT_IN_THE_CONTRACT = ("weights_digest", "backend")
+_SHOWN_DIGITS = 12
+
+
+def _digest(digest: str) -> str:
+    return digest[:_SHOWN_DIGITS] or "none"
 
 
 def describe_difference(expected: FeatureSpec, found: FeatureSpec) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from affect_pipe.pipeline.fingerprint import digest_bytes, digest_file, digest_j
 # A file changed twice within one tick of its file system's clock keeps its time stamp: a digest
 # taken that soon after a change could belong to the version before it.
 _SETTLED_NS = 2_000_000_000
-_MEMO = re.compile(r"([0-9a-f]{32}) ([0-9a-f]{32})\n")
+_MEMO = re.compile(r"([0-9a-f]{32,64}) ([0-9a-f]{32})\n")
 
 
 @dataclass(frozen=True)
@@ -40,28 +41,34 @@ class DigestMemo:
     Parameters
     ----------
     folder : path or None
-        Where memos lie, on a local disk; None remembers nothing.
+        Where memos lie, on a local disk; None remembers nothing. Each measure needs its own.
+    measure : callable, optional
+        Makes the digest of a file, 32 to 64 hex characters; by default `digest_file`.
     """
 
-    def __init__(self, folder: str | Path | None) -> None:
+    def __init__(
+        self, folder: str | Path | None, measure: Callable[[Path], str] | None = None
+    ) -> None:
         self._folder = None if folder is None else Path(folder)
+        self._measure = measure
 
     def digest(self, path: str | Path) -> str:
-        """Return `digest_file` of ``path``, from the memo where that is safe.
+        """Return the digest of ``path``, from the memo where that is safe.
 
         Raises
         ------
         UsageError, MediaError
-            As `digest_file`.
+            As `digest_file`, or what another measure raises.
         """
+        path = Path(path)
         identity = _identity(path)
         if self._folder is None or identity is None:
-            return digest_file(path)
+            return (self._measure or digest_file)(path)
         memo = self._folder / digest_json(identity)
         remembered = _read(memo)
         if remembered is not None:
             return remembered
-        digest = digest_file(path)
+        digest = (self._measure or digest_file)(path)
         age_ns = time.time_ns() - max(identity.modified_ns, identity.changed_ns)
         if age_ns > _SETTLED_NS and _identity(path) == identity:
             _write(memo, digest)

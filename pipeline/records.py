@@ -192,10 +192,22 @@ class SpeakerTurn:
 
 @dataclass(frozen=True)
 class Diarisation:
-    """Who speaks when: turns in order of their start, which may overlap; ``name`` of the file."""
+    """Who speaks when.
+
+    Attributes
+    ----------
+    turns : tuple of SpeakerTurn
+        In order of their start; they may overlap.
+    name : str
+        Of the file.
+    other : str
+        What the file calls the recording, where neither that nor the file's own name is the
+        media's; else empty.
+    """
 
     turns: tuple[SpeakerTurn, ...]
     name: str
+    other: str = ""
 
     def speaker_during(self, start_s: float, end_s: float) -> str | None:
         """Return who speaks most of ``[start_s, end_s)``; None where nobody does."""

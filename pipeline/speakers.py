@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.records import Diarisation, Segment, SpeakerTurn, Transcript, Word
 from affect_pipe.pipeline.sentences import join_words
 
@@ -42,6 +43,11 @@ def assign_speakers(
     lookup = _Turns(diarisation.turns)
     segments = tuple(part for s in transcript.segments for part in _cut(s, lookup))
     warnings = []
+    if diarisation.other:
+        warnings.append(
+            f"{diarisation.name}: it tells of the recording {quoted(diarisation.other)}: if that "
+            "is not this one, the speakers are wrong."
+        )
     n_words = sum(len(segment.words) for segment in segments)
     if n_words and lookup.n_within < _LEAST_WITHIN * n_words:
         warnings.append(

@@ -64,7 +64,8 @@ def read_rttm(path: Path, recording: str) -> Diarisation:
     path : Path
     recording : str
         The file name, without its suffix, of the recording; needed where the RTTM tells of
-        several. One that tells of a single recording is taken to be of this one.
+        several. One that tells of a single recording is taken to be of this one, and a name that
+        is another is kept (`Diarisation.other`).
 
     Raises
     ------
@@ -77,11 +78,13 @@ def read_rttm(path: Path, recording: str) -> Diarisation:
         by_recording.setdefault(name, []).append(turn)
     if not by_recording:
         raise TranscriptError(f"{path} holds no speaker turns: expected lines as {_LINE}.")
+    # Some write the name of the file, others leave its suffix off.
+    names = [n for n in (recording, *by_recording) if n == recording or _stem(n) == recording]
+    other = ""
     if len(by_recording) == 1:
-        (turns,) = by_recording.values()
+        ((name, turns),) = by_recording.items()
+        other = "" if name in names or path.stem == recording else name
     else:
-        # Some write the name of the file, others leave its suffix off.
-        names = [n for n in (recording, *by_recording) if n == recording or _stem(n) == recording]
         turns = next((by_recording[n] for n in names if n in by_recording), [])
         if not turns:
             raise TranscriptError(
@@ -89,7 +92,7 @@ def read_rttm(path: Path, recording: str) -> Diarisation:
                 f"{quoted(recording)}: name the right file with --diarisation."
             )
     ordered = sorted(turns, key=lambda turn: (turn.start_s, turn.end_s, turn.speaker))
-    return Diarisation(tuple(ordered), path.name)
+    return Diarisation(tuple(ordered), path.name, other)
 
 
 def _stem(name: str) -> str:

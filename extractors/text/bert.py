@@ -23,6 +23,7 @@ from affect_pipe.extractors.text.windows import EncodedText, Spans, WindowEncode
 from affect_pipe.extractors.weights.catalogue import ENCODER, wanted
 from affect_pipe.extractors.weights.needs import Weights, check_name
 from affect_pipe.extractors.weights.store import WeightsStore
+from affect_pipe.extractors.weights.unchanged import check_unchanged
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.fingerprint import digest_json
@@ -110,8 +111,10 @@ class BERT:
     @cached_property
     def _spec(self) -> FeatureSpec:
         folder = self._folder
+        root, used = WeightsStore().root, used_files(folder)
+        check_unchanged(root, folder, used)
         dim = width(folder)
-        memo = DigestMemo(WeightsStore().root / ".digests")
+        memo = DigestMemo(root / ".digests")
         return FeatureSpec(
             name=self.name,
             modality="text",
@@ -126,9 +129,7 @@ class BERT:
             },
             model_id=self._model_name,
             # The tokeniser decides as much as the weights do.
-            weights_digest=digest_json(
-                {name: memo.digest(folder / name) for name in used_files(folder)}
-            ),
+            weights_digest=digest_json({name: memo.digest(folder / name) for name in used}),
             backend=backend_version("transformers"),
         )
 

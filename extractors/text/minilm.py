@@ -14,6 +14,7 @@ from affect_pipe.extractors.text.spoken import no_words, with_words, word_confid
 from affect_pipe.extractors.weights.catalogue import wanted
 from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.extractors.weights.store import WeightsStore
+from affect_pipe.extractors.weights.unchanged import check_unchanged
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.fingerprint import digest_file
 from affect_pipe.pipeline.interfaces import FrameStage, Source
@@ -106,6 +107,8 @@ class MiniLM:
 
     @cached_property
     def _spec(self) -> FeatureSpec:
+        there = [name for name in _FILES if (self._folder / name).is_file()]
+        check_unchanged(WeightsStore().root, self._folder, there)
         return FeatureSpec(
             name=self.name,
             modality="text",

@@ -39,7 +39,7 @@ def bundle(store: WeightsStore, wanted: Sequence[Weights], out: Path) -> Manifes
     MissingWeightsError
         If some are not on this machine; nothing is fetched.
     UsageError
-        If none are named, or ``out`` is a folder.
+        If none are named, ``out`` is a folder, or the folder it is to be in is not there.
     BundleError
         If the archive cannot be written, or a file changed meanwhile.
     """
@@ -49,6 +49,8 @@ def bundle(store: WeightsStore, wanted: Sequence[Weights], out: Path) -> Manifes
         raise UsageError(
             f"{out} is a folder: name the archive to write, like {out / 'models.tar'}."
         )
+    if not out.parent.is_dir():
+        raise UsageError(f"there is no folder {out.parent} to write {out.name} to: make it first.")
     sources = {weights.name: (weights, store.here(weights)) for weights in wanted}
     records = [(_record(store, *source), source[1]) for source in sources.values()]
     manifest = Manifest(weights=tuple(record for record, _ in records))

@@ -8,6 +8,7 @@ from pathlib import Path
 from affect_pipe.extractors.weights import places
 from affect_pipe.extractors.weights.fetch import Unreachable, fetch
 from affect_pipe.extractors.weights.needs import Weights
+from affect_pipe.extractors.weights.unchanged import check_unchanged
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import MissingWeightsError
 from affect_pipe.pipeline.fingerprint import digest_json
@@ -100,10 +101,13 @@ class WeightsStore:
         ------
         MissingWeightsError
             As `find`.
+        ChangedWeightsError
+            As `check_unchanged`.
         """
         folder = self.find(weights)
         memo = DigestMemo(self.root / ".digests")
         chosen = names or tuple(file.name for file in weights.files)
+        check_unchanged(self.root, folder, chosen)
         digests = {name: memo.digest(folder / name) for name in chosen}
         return digests[chosen[0]] if len(chosen) == 1 else digest_json(digests)
 

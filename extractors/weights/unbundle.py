@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pydantic import ValidationError
+
+from affect_pipe.extractors.weights import places
 from affect_pipe.extractors.weights.catalogue import CATALOGUE
 from affect_pipe.extractors.weights.record import (
     MANIFEST_NAME,
@@ -24,6 +27,7 @@ from affect_pipe.extractors.weights.record import (
     FileRecord,
     Manifest,
     WeightsRecord,
+    describe,
     read_record,
     write_record,
 )
@@ -157,11 +161,25 @@ def _manifest(tar: tarfile.TarFile, archive: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(text)
     except (ValueError, UsageError) as error:
-        why = str(error).splitlines()
         raise ArchiveError(
-            f"the manifest of {archive} is not sound ({'; '.join(why[:3])[:300]}): nothing was "
-            "unpacked; take an archive that `affect-pipe models bundle` wrote."
+            f"the manifest of {archive} is not sound ({_mistake(error)}): nothing was unpacked; "
+            "take an archive that `affect-pipe models bundle` wrote."
         ) from error
+
+
+def _mistake(error: Exception) -> str:
+    """Say in a few words what is wrong with a manifest first, and where in it."""
+    if not isinstance(error, ValidationError):
+        return str(error).splitlines()[0][:300].removesuffix(".")
+    first = error.errors(include_url=False, include_input=False)[0]
+    kind, where = first["type"], ".".join(str(part) for part in first["loc"])
+    if kind == "json_invalid":
+        return "it is no JSON"
+    what = {"missing": "is not there", "extra_forbidden": "is nothing a manifest has"}.get(kind)
+    if what is None:
+        cause = first.get("ctx", {}).get("error")
+        what = f"is wrong: {cause if cause is not None else first['msg']}"
+    return f"{where or 'all of it'} {what}"[:300].removesuffix(".")
 
 
 def _check_published(manifest: Manifest, archive: Path) -> None:
@@ -265,11 +283,24 @@ def _same(record: WeightsRecord, root: Path, *, replace: bool) -> bool:
     same = there is not None and {f.name: f.sha256 for f in there.files} == {
         f.name: f.sha256 for f in record.files
     }
-    if same and all((folder / file.name).is_file() for file in record.files):
+    # What the record says was true when it was written.
+    if same and _lies_in(folder, record):
         return True
-    if not replace:
-        raise UsageError(
-            f"{folder} has other files under the name {record.name}: remove them with `affect-pipe "
-            f"models remove {record.name}`, or load with --replace."
+    if replace:
+        return False
+    what = "files that were damaged or changed since" if same else "other files"
+    raise UsageError(
+        f"{folder} has {what} under the name {record.name}: remove them with `affect-pipe models "
+        f"remove {record.name}`, or load with --replace."
+    )
+
+
+def _lies_in(folder: Path, record: WeightsRecord) -> bool:
+    """Whether a folder holds the files of a record and no others; reads all of them."""
+    try:
+        return describe(folder, places.files_in(folder)) == tuple(
+            sorted(record.files, key=lambda file: file.name)
         )
-    return False
+    # A file that cannot be read, or whose name no record may have.
+    except (OSError, ValueError, UsageError):
+        return False

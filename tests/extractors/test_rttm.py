@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from affect_pipe.extractors.speech.rttm import find_diarisation, read_rttm
 from affect_pipe.pipeline.errors import TranscriptError, UsageError
-from affect_pipe.pipeline.records import SpeakerTurn
+from affect_pipe.pipeline.records import Segment, SpeakerTurn, Transcript, Word
+from affect_pipe.pipeline.speakers import assign_speakers
 
 # As pyannote.audio writes it, with the lines of other types that NIST's tools add.
 TALK = """;; made by a diariser
@@ -32,6 +33,23 @@ def test_turns_in_order_whatever_the_file_is_called(tmp_path):
     assert [t.end_s for t in found.turns] == pytest.approx([3.9, 7.75])
     assert found.name == "other.rttm"
     assert read_rttm(path, "quite another name").turns == found.turns
+
+
+def test_a_recording_of_another_name_is_told(tmp_path):
+    path = tmp_path / "given.rttm"
+    path.write_text(TALK)
+    assert read_rttm(path, "talk").other == ""
+    assert read_rttm(path, "given").other == ""
+    other = read_rttm(path, "quite another name")
+    words = (Word("yes", 1.0, 1.5), Word("no", 5.0, 5.5))
+    heard = Transcript((Segment(1.0, 5.5, "yes no", words),), "whisper")
+    found, (warning,) = assign_speakers(heard, other)
+    assert "given.rttm: it tells of the recording 'talk'" in warning
+    assert [s.speaker for s in found.segments] == ["SPEAKER_00", "SPEAKER_01"]
+    assert assign_speakers(heard, read_rttm(path, "talk"))[1] == ()
+    for name in ("talk.wav", "corpus/talk.wav"):
+        path.write_text(TALK.replace(" talk ", f" {name} "))
+        assert read_rttm(path, "talk").other == ""
 
 
 def test_of_several_recordings_the_one_of_that_name(tmp_path):

@@ -187,6 +187,9 @@ def test_other_weights_of_the_same_model_are_accepted(predictor, dialogue):
         f"made-{modality}" for modality in DIMS
     ]
     assert predictor.warnings(video_of(dialogue(3, seed=6))) == ()
+    for warning in predictor.warnings(features):
+        assert "here other)" in warning
+        assert "predictions are meaningless" in warning
 
 
 def test_a_modality_the_checkpoint_does_not_know_is_refused(model, normaliser, tmp_path, dialogue):

@@ -11,6 +11,12 @@ import pytest
 
 from affect_pipe import api
 from affect_pipe.cli import main
+from affect_pipe.extractors.licences import licence_as_set
+from affect_pipe.extractors.registry import build
+from affect_pipe.extractors.weights.catalogue import wanted
+from affect_pipe.extractors.weights.own import add
+from affect_pipe.extractors.weights.store import WeightsStore
+from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.settings import RunSettings
 
 FEATURES = ("egemaps", "minilm", "facemesh")
@@ -149,7 +155,7 @@ def test_settings_reach_the_feature(clip, cache, tmp_path):
         assert found["columns"].tolist()[:4] == ["yaw_deg", "pitch_deg", "roll_deg", "mouth_open"]
 
 
-def test_sound_alone(heard_clip, cache, tmp_path):
+def test_sound_alone(heard_clip, cache, tmp_path, capsys):
     assert extract(cache, heard_clip, "--out", tmp_path, "--format", "csv") == 0
     with (tmp_path / "clip.facemesh.utterance.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -164,6 +170,14 @@ def test_sound_alone(heard_clip, cache, tmp_path):
     table = pq.read_table(tmp_path / "clip.facemesh.frame.parquet")
     assert table.num_rows == 0
     assert "AU12" in table.column_names
+    assert "no video track in this file: no rows of facemesh." in capsys.readouterr().err
+
+
+def test_a_picture_without_sound_has_no_rows_of_sound(cache, tmp_path, make_media, capsys):
+    mute = make_media("mute.mp4", "-f", "lavfi", "-i", "testsrc=s=64x64:r=5:d=1")
+    options = ("--features", "egemaps,covarep", "--level", "frame", "--out", tmp_path)
+    assert extract(cache, mute, *options) == 0
+    assert "no audio track in this file: no rows of egemaps, covarep." in capsys.readouterr().err
 
 
 def test_frames_of_sound_ask_nobody_for_words(heard_clip, cache, tmp_path):
@@ -225,7 +239,7 @@ def test_a_feature_that_fails_leaves_the_others(clip, cache, tmp_path, capsys):
     options = ("--features", "egemaps,facemesh", "--level", "frame", "--out", tmp_path / "out")
     assert extract(cache, alone, *options) == 1
     told = capsys.readouterr()
-    assert "facemesh of alone.mp4 is missing: " in told.err
+    assert "facemesh of alone.mp4 was not extracted: " in told.err
     assert "alone.egemaps.frame.parquet" in told.out
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["alone.egemaps.frame.parquet"]
 
@@ -241,6 +255,18 @@ def test_from_python_many_files_come_as_what_was_written(clip, cache, tmp_path):
     assert "broken.mp4" in str(first.failures[0][1])
     assert [path.name for path in second.paths] == ["clip.egemaps.utterance.npz"]
     assert second.paths[0].is_file()
+
+
+def test_what_is_no_path_or_no_list_is_one_sentence(clip, tmp_path):
+    with pytest.raises(
+        UsageError, match=r"text 'covarep': expected a list of names, \['covarep'\]"
+    ):
+        api.extract(clip, "covarep")
+    for call in (api.extract, api.analyze, lambda media: api.extract_to_files(media, tmp_path)):
+        with pytest.raises(UsageError, match="media is 5: expected the path of a video"):
+            call(5)
+    with pytest.raises(UsageError, match="empty name"):
+        api.extract_to_files(clip, "", ["egemaps"])
 
 
 def test_a_checkpoint_trained_with_settings_asks_for_them(clip, cache, tmp_path):
@@ -279,9 +305,11 @@ def test_a_checkpoint_trained_with_settings_asks_for_them(clip, cache, tmp_path)
         (["--feature-settings", '{"facemesh": {}}'], 2, "not among the features"),
         (["--feature-settings", '{"egemaps": {"speech_level": 1}}'], 2, "did you mean"),
         (["--feature-settings", '{"egemaps": {"folder": "x"}}'], 2, "has no setting 'folder'"),
-        (["--feature-settings", '{"egemaps": {"speech_level_db": "x"}}'], 2, "do not fit"),
+        (["--feature-settings", '{"egemaps": {"speech_level_db": "x"}}'], 2, "a number or null"),
         (["--feature-settings", '{"egemaps": {"speech_level_db": 9}}'], 2, "from -100 to 0"),
         (["--feature-settings", '{"egemaps": {"speech_level_db": NaN}}'], 2, "no number of JSON"),
+        (["--feature-settings", '{"egemaps": {}, "egemaps": {}}'], 2, "'egemaps' comes twice"),
+        (["--out", ""], 2, "--out is given as an empty name"),
         (["--max-pause", "-1"], 2, "max_pause_s"),
         (["--transcript", "nosuch.srt"], 2, "nosuch.srt"),
     ],
@@ -289,11 +317,67 @@ def test_a_checkpoint_trained_with_settings_asks_for_them(clip, cache, tmp_path)
 def test_bad_use_is_one_sentence(clip, cache, tmp_path, capsys, options, code, part):
     features = [] if "--features" in options else ["--features", "egemaps"]
     out = tmp_path / "out"
-    assert extract(cache, clip, *features, *options, "--out", out) == code
+    assert extract(cache, clip, *features, "--out", out, *options) == code
     err = capsys.readouterr().err
     assert part in err
     assert err.count("\n") == 1, err
     assert not out.exists() or not list(out.iterdir())
+
+
+def licence_in(path):
+    return json.loads(pq.read_table(path).schema.metadata[b"affect_pipe"])["licence"]
+
+
+def test_own_word_vectors_have_no_licence_of_others(clip, cache, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("bicycle 1.0 2.0\nbad 1\nshop 0.5 0.25\n")
+    assert main(["models", "add", "mine", str(tmp_path / "mine.txt")]) == 0
+    capsys.readouterr()
+    given = ["--features", "glove", "--feature-settings", '{"glove": {"table": "mine"}}']
+    for level in ("utterance", "frame"):
+        out = tmp_path / level
+        assert extract(cache, clip, *given, "--level", level, "--out", out) == 0
+        assert licence_in(out / f"clip.glove.{level}.parquet") == (
+            "not stated: your own files (mine)"
+        )
+    # A line that was left out is told once, as every warning is.
+    assert capsys.readouterr().err.splitlines() == [
+        "affect-pipe: warning: mine: of 3 lines, left out 1 without a word and as many numbers as "
+        "the table has columns."
+    ]
+
+
+def test_a_licence_that_came_with_the_weights_is_written(tmp_path):
+    """Of an encoder from an archive, and of published ones."""
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "config.json").write_text('{"hidden_size": 8}')
+    (given / "model.safetensors").write_bytes(b"weights")
+    add(WeightsStore(), "mine", given)
+    mine = build("bert", {"model": "mine"})
+    assert licence_as_set(mine) == "not stated: your own files (mine)"
+    path = WeightsStore().folder(wanted("mine")) / ".affect-pipe.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"licence": "CC-BY-4.0"}))
+    assert licence_as_set(mine) == "CC-BY-4.0 (the weights mine)"
+    for name, licence in (
+        ("roberta-base", "MIT (the weights roberta-base)"),
+        ("some/encoder", "not stated: see https://huggingface.co/some/encoder"),
+    ):
+        folder = WeightsStore().folder(wanted(name))
+        folder.mkdir(parents=True)
+        for file in ("config.json", "model.safetensors"):
+            shutil.copy(given / file, folder)
+        assert licence_as_set(build("bert", {"model": name})) == licence
+    (tmp_path / "t.txt").write_text("good 1.0 2.0\n")
+    folder = WeightsStore().folder(wanted("glove.6B"))
+    folder.mkdir()
+    shutil.copy(tmp_path / "t.txt", folder / "glove.6B.2d.txt")
+    (folder / "glove.6B.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    table = build("glove", {"table": "glove.6B.2d"})
+    assert licence_as_set(table) == "PDDL-1.0 (the weights glove.6B)"
+    # The user's own under that name comes first.
+    add(WeightsStore(), "glove.6B.2d", tmp_path / "t.txt")
+    table = build("glove", {"table": "glove.6B.2d"})
+    assert licence_as_set(table) == "not stated: your own files (glove.6B.2d)"
 
 
 @pytest.mark.parametrize(

@@ -130,8 +130,38 @@ def test_a_bad_archive_is_one_sentence_and_no_bad_use(models, sample):
 def test_an_archive_that_cannot_be_written(models, vectors, tmp_path):
     models("add", "my-vectors", vectors)
     code, _, err = models("bundle", "my-vectors", "--out", tmp_path / "no" / "such" / "m.tar")
-    assert code == 1
-    assert_one_sentence(err, "cannot be written")
+    assert code == 2
+    assert_one_sentence(err, f"there is no folder {tmp_path / 'no' / 'such'}")
+    assert "free space" not in err
+
+
+def test_info_of_what_nobody_knows(models):
+    code, out, err = models("info", "nope")
+    assert (code, out) == (1, "")
+    assert_one_sentence(err, "nothing of that name is published", "models add nope PATH")
+    assert "glove.6B.zip" in models("info", "glove.6B.300d")[1]
+    assert "page: https://huggingface.co/some/encoder" in models("info", "some/encoder")[1]
+
+
+def test_recognisers_are_among_what_pull_knows(models):
+    code, _, err = models("pull", "--for", "nope")
+    assert code == 2
+    assert_one_sentence(err, "'nope'", "egemaps", "whisper:SIZE")
+
+
+def test_damage_is_mended_by_loading_again(models, vectors, tmp_path):
+    models("add", "mine", vectors)
+    assert models("bundle", "mine", "--out", tmp_path / "m.tar")[1].startswith("mine: 1 file, ")
+    with (tmp_path / "models" / "mine" / "vectors.txt").open("a") as file:
+        file.write("x")
+    assert models("verify", "mine")[0] == 1
+    code, _, err = models("load", tmp_path / "m.tar")
+    assert code == 2
+    assert_one_sentence(err, "damaged or changed", "--replace")
+    code, out, _ = models("load", tmp_path / "m.tar", "--replace")
+    assert (code, out.split(",")[0]) == (0, "mine: loaded")
+    code, out, _ = models("verify", "mine")
+    assert (code, out.partition(" (")[0]) == (0, "mine: sound, 1 file checked")
 
 
 def test_listing_loads_no_model_library(tmp_path):

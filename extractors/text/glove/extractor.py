@@ -103,6 +103,7 @@ class GloVe:
 
     @cached_property
     def _spec(self) -> FeatureSpec:
+        digest = self._kept.digest(self._source)
         dim = self._kept.dim(self._source, self._table_name)
         return FeatureSpec(
             name=self.name,
@@ -112,7 +113,7 @@ class GloVe:
             version=self.version,
             settings={"table": self._table_name, "tokens": self._tokens, "case": self._case},
             model_id=self._table_name,
-            weights_digest=self._kept.digest(self._source),
+            weights_digest=digest,
         )
 
     def spec(self) -> FeatureSpec:

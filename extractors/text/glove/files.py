@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,10 +16,14 @@ from pathlib import Path
 from typing import Protocol
 
 from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.given import quoted
 
-_ENDINGS = (".txt", ".vec", ".bin", ".txt.gz", ".vec.gz", ".bin.gz", ".zip")
+_ENDINGS = (".txt", ".vec", ".bin", ".gz", ".zip")
+# A table of ``v.300d.txt`` is asked for as ``v.300d`` where it lies among the weights ``v``.
+_COLUMNS = re.compile(r"\.\d{1,4}d$")
 # Decimal numbers shrink to a third; what shrinks to a hundredth is made to fill a disk.
 _MAX_RATIO = 100
+_MAX_TOLD = 8
 
 
 class Stream(Protocol):
@@ -63,8 +68,15 @@ def find_table(folder: Path, table: str) -> TableFile:
             f"{folder} holds no table of word vectors: expected a file ending in "
             f"{', '.join(_ENDINGS)}."
         )
-    names = ", ".join(_stem(at) for at in found)
-    raise UsageError(f"{folder} holds no table {table!r} but {names}: name one of these.")
+    names = [_stem(at) for at in found]
+    said = f"{folder} holds no table {quoted(table)} but {', '.join(names[:_MAX_TOLD])}"
+    said += ", ..." if len(names) > _MAX_TOLD else ""
+    if all(_COLUMNS.sub("", name) == folder.name for name in names):
+        raise UsageError(f"{said}: name one of these.")
+    raise UsageError(
+        f"{said}: give the one you want a name of its own, `affect-pipe models add NAME FILE`"
+        + (" with the file unpacked." if any(at.member for at in found) else ".")
+    )
 
 
 @contextlib.contextmanager

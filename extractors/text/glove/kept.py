@@ -23,6 +23,7 @@ from affect_pipe.extractors.weights.catalogue import WORD_VECTORS, wanted
 from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.extractors.weights.staging import locked
 from affect_pipe.extractors.weights.store import WeightsStore
+from affect_pipe.extractors.weights.unchanged import check_unchanged
 from affect_pipe.pipeline.cache import resolve_root
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import AffectPipeError, CacheError, UsageError
@@ -31,7 +32,7 @@ from affect_pipe.pipeline.fingerprint import digest_json
 _COLUMNS = re.compile(r"\.(\d{1,4})d$")
 _FOLDER = ".tables"
 _LEFT_OUT = {
-    "fields": "without a word before the numbers",
+    "fields": "without a word and as many numbers as the table has columns",
     "numbers": "with something that is no finite number",
     "utf8": "whose word is no UTF-8",
     "duplicates": "whose word came before",
@@ -90,7 +91,14 @@ class KeptTables:
         return wanted(table, WORD_VECTORS), wanted(family, WORD_VECTORS)
 
     def digest(self, source: TableFile) -> str:
-        """Return the digest of a source's bytes: 32 hex characters."""
+        """Return the digest of a source's bytes: 32 hex characters.
+
+        Raises
+        ------
+        ChangedWeightsError
+            If the store's file is not what was put there.
+        """
+        check_unchanged(self._store.root, source.path.parent, [source.path.name])
         return DigestMemo(self._store.root / ".digests").digest(source.path)
 
     def dim(self, source: TableFile, table: str) -> int:

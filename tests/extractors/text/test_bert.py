@@ -15,6 +15,9 @@ from affect_pipe.extractors.registry import build
 from affect_pipe.extractors.text.bert import BERT, word_vectors
 from affect_pipe.extractors.text.minilm import MiniLM
 from affect_pipe.extractors.text.windows import EncodedText
+from affect_pipe.extractors.weights.own import add
+from affect_pipe.extractors.weights.store import WeightsStore
+from affect_pipe.extractors.weights.unchanged import ChangedWeightsError
 from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.records import Utterance, Word
 
@@ -245,6 +248,34 @@ def test_the_spec_rebuilds_the_extractor(folders, models):
     assert not spec.compatible_with(BERT("my-encoder").spec())
     assert [w.name for w in bert.weights()] == ["my-encoder"]
     assert [w.hub for w in BERT().weights()] == ["google-bert/bert-base-uncased"]
+
+
+@pytest.mark.parametrize("harm", ["longer", "same size", "one more"])
+def test_files_that_changed_in_the_store_are_refused(folders, tmp_path, harm):
+    given = shutil.copytree(folders("bert"), tmp_path / "given")
+    folder = add(WeightsStore(), "my-encoder", given)
+    spec = BERT("my-encoder").spec()
+    assert BERT("my-encoder").spec() == spec
+    path, data = folder / "config.json", (folder / "config.json").read_bytes()
+    if harm == "longer":
+        path.write_bytes(data + b"x\n")
+    elif harm == "same size":
+        path.write_bytes(data[:-1] + b" ")
+    else:
+        (folder / "added_tokens.json").write_text("{}")
+    with pytest.raises(ChangedWeightsError, match=r"models verify my-encoder.*load.*--replace"):
+        BERT("my-encoder").spec()
+    add(WeightsStore(), "my-encoder", given, replace=True)
+    assert BERT("my-encoder").spec() == spec
+
+
+def test_without_a_record_files_are_taken_as_they_are(folders):
+    folder = add(WeightsStore(), "my-encoder", folders("bert"))
+    spec = BERT("my-encoder").spec()
+    (folder / ".affect-pipe.json").unlink()
+    path = folder / "config.json"
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert BERT("my-encoder").spec().weights_digest != spec.weights_digest
 
 
 def test_the_spec_loads_no_library(folders):

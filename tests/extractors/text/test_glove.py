@@ -6,6 +6,9 @@ import pytest
 from affect_pipe.extractors.registry import build
 from affect_pipe.extractors.text.glove.extractor import GloVe, usual_case, usual_tokens
 from affect_pipe.extractors.text.glove.tokens import is_punctuation, tokenise
+from affect_pipe.extractors.weights.own import add
+from affect_pipe.extractors.weights.store import WeightsStore
+from affect_pipe.extractors.weights.unchanged import ChangedWeightsError
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.records import Utterance, Word
 
@@ -133,6 +136,18 @@ def test_utterances(folder):
     assert table.time_s.tolist() == [0, 1, 2, 2.2, 3.2]
     np.testing.assert_allclose(table.end_s - table.time_s, 0.5)
     np.testing.assert_array_equal(np.nanmean(table.values[:3], axis=0), block.values[0])
+
+
+def test_a_table_that_changed_in_the_store_is_refused(folder):
+    path = next(folder.glob("*.txt"))
+    stored = add(WeightsStore(), "mine", path)
+    before = GloVe("mine").spec()
+    data = (stored / path.name).read_bytes()
+    (stored / path.name).write_bytes(data[:-2] + b"7\n")
+    with pytest.raises(ChangedWeightsError, match=r"mine.*models verify mine"):
+        GloVe("mine").spec()
+    (stored / path.name).write_bytes(data)
+    assert GloVe("mine").spec() == before
 
 
 def test_no_utterances_and_no_words(folder):

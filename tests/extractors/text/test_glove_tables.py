@@ -16,6 +16,8 @@ from safetensors.numpy import load_file
 
 from affect_pipe.extractors.text.glove.extractor import GloVe
 from affect_pipe.extractors.text.glove.kept import left_out
+from affect_pipe.extractors.weights.own import add
+from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import CacheError, MissingWeightsError, UsageError
 
 # As in the 840B release: words with spaces (plain and hard), words of several fields of which one
@@ -91,7 +93,7 @@ def test_odd_lines_as_in_the_840b_release(tmp_path, caplog):
     assert (counts["fields"], counts["numbers"], counts["spaced"]) == (3, 4, 3)
     assert counts["lines"] == 22
     assert counts["words"] == len(expected) == 22 - 2 - 1 - 1 - 3 - 4
-    assert "left out 3 without a word" in left_out(counts)
+    assert "left out 3 without a word and as many numbers as" in left_out(counts)
     assert "left out" in caplog.text
 
 
@@ -147,6 +149,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
             b"w%d%s\n" % (i, b"".join(numbers[i % 300 : i % 300 + 300])) for i in range(32_000)
         )
     assert path.stat().st_size > 75e6
+    kept(tmp_path / "b", b"one 1 2\n")  # What is imported on first use is not the file's memory.
     tracemalloc.start()
     table = GloVe("own", folder=path.parent).table
     _, peak = tracemalloc.get_traced_memory()
@@ -253,6 +256,27 @@ def test_the_member_of_an_archive_that_was_named(models):
     assert GloVe("glove.6B.3d").table.vectors(np.array([0])).tolist() == [[1, 2, 3]]
 
 
+def test_an_archive_of_several_tables_says_how_to_get_at_them(tmp_path, models):
+    """The way it names must lead there."""
+    tables = {"a.txt": "the 1 2\n", "sub/b.txt": "the 1 2 3\n"}
+    write_zip(tmp_path / "two.zip", tables)
+    add(WeightsStore(), "mine", tmp_path / "two.zip")
+    with pytest.raises(UsageError, match=r"no table 'mine' but a, b: .*models add NAME FILE.*unpa"):
+        GloVe("mine").spec()
+    for name, text in tables.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        add(WeightsStore(), path.stem, path)
+    assert (GloVe("a").spec().dim, GloVe("b").spec().dim) == (2, 3)
+    # Where names tell the columns, each can be asked for where it lies.
+    write_zip(tmp_path / "own.zip", {"own.2d.txt": "the 1 2\n", "own.3d.txt": "the 1 2 3\n"})
+    add(WeightsStore(), "own", tmp_path / "own.zip")
+    assert GloVe("own.3d").spec().dim == 3
+    with pytest.raises(UsageError, match="name one of these"):
+        GloVe("own").spec()
+
+
 # Written by gensim 4.4.0, KeyedVectors.save_word2vec_format; float32 of 0.1, 1e-7 and 3e10.
 GENSIM_TEXT = "3 3\ncafé 1.0 -2.0 0.5\nNew_York 0.1 1e-07 3e+10\ndo 0.0 0.0 1.0\n".encode()
 GENSIM_BINARY = (
@@ -272,6 +296,8 @@ GENSIM = {"café": [1, -2, 0.5], "New_York": [0.1, 1e-7, 3e10], "do": [0, 0, 1]}
         ("own.bin", GENSIM_BINARY.replace(b"?New", b"?\nNew").replace(b"Pdo", b"P\ndo") + b"\n"),
         ("own.bin.gz", gzip.compress(GENSIM_BINARY)),
         ("own.txt.gz", gzip.compress(GENSIM_TEXT)),
+        ("own.gz", gzip.compress(GENSIM_TEXT)),
+        ("own.GZ", gzip.compress(GENSIM_BINARY)),
     ],
 )
 def test_word2vec_as_gensim_writes_it(tmp_path, name, data):
@@ -307,6 +333,7 @@ def test_a_table_of_one_column_whose_first_line_looks_like_a_header(tmp_path):
         ("own.zip", b"PK\x03\x04 and no more", "no sound zip archive"),
         ("own.txt.gz", gzip.compress(GENSIM_TEXT)[:-9], "is damaged"),
         ("own.txt.gz", b"plain", "is damaged"),
+        ("own.gz", gzip.compress(b"Call me Ishmael. Some years ago\n"), "is no table"),
         ("own.rar", b"", "holds no table of word vectors"),
     ],
 )

@@ -332,6 +332,47 @@ def test_other_files_of_the_same_name_are_kept_unless_told(archive, elsewhere, t
     assert [record.name for record in stored(elsewhere)] == ["my-encoder"]
 
 
+@pytest.mark.parametrize("harm", ["changed", "gone", "one more", "no record"])
+def test_damaged_files_are_no_longer_the_same(archive, elsewhere, harm):
+    load(elsewhere.root, archive)
+    assert not load(elsewhere.root, archive)[0].new
+    folder = elsewhere.find(MINE)
+    if harm == "changed":
+        (folder / "config.json").write_text('{"hidden_size": 9}\n')
+    elif harm == "gone":
+        (folder / "empty.txt").unlink()
+    elif harm == "one more":
+        (folder / "tokenizer.json").write_text("{}")
+    else:
+        (folder / ".affect-pipe.json").write_text("{")
+    with pytest.raises(UsageError, match=r"models remove my-encoder.*--replace"):
+        load(elsewhere.root, archive)
+    assert load(elsewhere.root, archive, replace=True)[0].new
+    assert verify(elsewhere, MINE).problems == ()
+    assert not load(elsewhere.root, archive)[0].new
+    assert (folder / "config.json").read_text() == '{"hidden_size": 8}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"{", "it is no JSON"),
+        (b'{"weights": [{"name": "x"}]}', r"weights\.0\.files is not there"),
+        (b'{"run": 1, "weights": []}', "at least 1 item|is nothing a manifest has"),
+        (b'{"format": "2", "weights": []}', "format is wrong"),
+        (b'{"weights": [{"name": "../up", "files": []}]}', r"'\.\./up' cannot be the name"),
+        (b"[]", "all of it is wrong"),
+    ],
+)
+def test_what_is_wrong_with_a_manifest_is_one_sentence(tmp_path, text, said):
+    path = pack(tmp_path / "odd.tar", [("manifest.json", text)])
+    with pytest.raises(ArchiveError, match=said) as caught:
+        load(WeightsStore().root, path)
+    assert "pydantic" not in str(caught.value)
+    assert "validation error" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_minilm_model_goes_where_there_is_none(tmp_path, elsewhere, monkeypatch):
     """The weights of the default checkpoint, from an installed package to a bare machine."""
     import importlib.util
