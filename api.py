@@ -29,7 +29,7 @@ from affect_pipe.pipeline.errors import CheckpointError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.frame_pass import in_this_thread
 from affect_pipe.pipeline.frame_process import FrameProcess
-from affect_pipe.pipeline.given import quoted
+from affect_pipe.pipeline.given import media_path, quoted
 from affect_pipe.pipeline.interfaces import FeatureExtractor, SpeechRecogniser
 from affect_pipe.pipeline.records import FeatureSpec, FloatArray, VideoResult
 from affect_pipe.pipeline.results.feature_file import FeatureFile
@@ -164,7 +164,7 @@ class Analyzer:
         ``transcript``, ``diarisation`` and ``language`` are this video's, where they are not those
         of the settings.
         """
-        video, settings = Path(video), self._settings
+        video, settings = media_path(video), self._settings
         self._problems.clear()
         recogniser = self._kept(
             choose(

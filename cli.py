@@ -21,8 +21,8 @@ from affect_pipe.commands import (
     run,
     train,
 )
-from affect_pipe.commands.common import OK, complain, told_warnings
-from affect_pipe.pipeline.results.standard_output import abandon_output, standard_output
+from affect_pipe.commands.common import STOPPED, complain, told_warnings
+from affect_pipe.pipeline.results.standard_output import standard_output
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,11 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         print("affect-pipe: stopped; finished stages are in the cache.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader of our output (head, less) has left; nothing more can be told.
-        abandon_output()
-        return OK
+        return STOPPED
     except Exception as error:
         if debug:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import platform
 import sys
@@ -11,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from affect_pipe.pipeline.checks import Check
 from affect_pipe.pipeline.errors import AffectPipeError
+from affect_pipe.pipeline.optional import why_no_torchvision
 
 # Import name and distribution of each back end, and what it is for.
 _BACK_ENDS = (
@@ -38,6 +40,7 @@ def diagnose(cache_dir: str | None = None) -> tuple[Check, ...]:
     return (
         _python(),
         *(_back_end(*back_end) for back_end in _BACK_ENDS),
+        *_torchvision(),
         _guarded("ffmpeg", _ffmpeg, needed=False),
         _guarded("text encoder weights", _text_encoder),
         _guarded("Whisper weights", _whisper, needed=False),
@@ -74,6 +77,16 @@ def _back_end(module: str, distribution: str, purpose: str) -> Check:
         detail = f"cannot be imported ({purpose}): {error}"
         return Check(distribution, False, detail, _REINSTALL)
     return Check(distribution, True, f"{found} ({purpose})")
+
+
+def _torchvision() -> tuple[Check, ...]:
+    """Look at torchvision where it is installed: no run needs it, but a broken one stops them."""
+    if importlib.util.find_spec("torchvision") is None:
+        return ()
+    reason = why_no_torchvision()
+    if reason is not None:
+        return (Check("torchvision", False, f"transformers loads no model, for {reason}"),)
+    return (Check("torchvision", True, f"{version('torchvision')} (some networks of features)"),)
 
 
 def _ffmpeg() -> Check:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from affect_pipe.feature_extraction import Extractor, Written, check_written_as, write_all
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.extraction import Level
+from affect_pipe.pipeline.given import media_path, user_path
 from affect_pipe.pipeline.media_files import find_media
 from affect_pipe.pipeline.preflight import check_output
 from affect_pipe.pipeline.results.feature_file import FeatureFile
@@ -96,9 +97,10 @@ def extract_to_files(
     AffectPipeError
         If the request itself is wrong: nothing was done then.
     """
-    given = [media] if isinstance(media, str | Path) else media
-    files = find_media([Path(one) for one in given], tell)
+    several = media if isinstance(media, Iterable) and not isinstance(media, str) else [media]
+    files = find_media([media_path(one) for one in several], tell)
+    folder = user_path(out, "the result folder")
     written_as = check_written_as(format)
     with Extractor(features, level, feature_settings, settings) as extractor:
-        check_output(Path(out))
-        return write_all(extractor, files, Path(out), written_as, listener)
+        check_output(folder)
+        return write_all(extractor, files, folder, written_as, listener)

@@ -20,7 +20,7 @@ from affect_pipe.pipeline.errors import AffectPipeError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.extraction import LEVELS, Extracted, Extraction, Level
 from affect_pipe.pipeline.frame_process import FrameProcess
-from affect_pipe.pipeline.given import quoted
+from affect_pipe.pipeline.given import media_path, quoted
 from affect_pipe.pipeline.interfaces import (
     FeatureExtractor,
     FrameLevel,
@@ -138,18 +138,19 @@ class Extractor:
             If it cannot be read, or its words cannot be had. What fails for one feature alone is in
             the result.
         """
+        path = media_path(media)
         self._problems.clear()
         describer = Describer(
-            recogniser=_ChosenLater(self._settings, Path(media)),
+            recogniser=_ChosenLater(self._settings, path),
             detector=self._detector,
             extractors=self._extractors,
             cache=self._cache,
             limits=self._settings.limits,
             memo=DigestMemo(self._cache.digest_folder()),
             frame_pass=self._frames,
-            diarisation=self._diarisation(Path(media)),
+            diarisation=self._diarisation(path),
         )
-        return Extraction(describer, self._cut, self._level)(Path(media), listener)
+        return Extraction(describer, self._cut, self._level)(path, listener)
 
     def _diarisation(self, media: Path) -> Diarisation | None:
         if self._level == "frame":  # nobody asks who speaks

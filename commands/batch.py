@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affect_pipe.commands.cluster import add_cluster_options, copies_of, engine_of, store_of
-from affect_pipe.commands.common import FAILED, OK, Verbs, hush_back_ends, tell
+from affect_pipe.commands.common import (
+    FAILED,
+    OK,
+    STOPPED,
+    Verbs,
+    hush_back_ends,
+    result_folder,
+    tell,
+)
 from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
 
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
     from affect_pipe.pipeline.batch.events import BatchEvent, Listener
     from affect_pipe.pipeline.batch.records import Plan, Summary
 
-_STOPPED = 130
 _ON_LEDGERS = ("status", "retry", "report")
 _DESCRIPTION = """Analyse any number of videos, in several processes. What is done is not done
 again; what crashes or hangs is told and does not stop the others. DIR is searched with its
@@ -37,7 +44,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     )
     batch.add_argument("given", nargs="+", metavar="DIR|GLOB|LIST.txt|CSV", help="what to analyse")
     batch.add_argument(
-        "--out", type=Path, default=Path("affect-results"), metavar="DIR", help="result folder"
+        "--out",
+        type=result_folder,
+        default=Path("affect-results"),
+        metavar="DIR",
+        help="result folder",
     )
     batch.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="where workers run (local)"
@@ -180,7 +191,7 @@ def _run(asked: Batch, arguments: argparse.Namespace) -> int:
     with _stopped_by_signals(stop):
         if arguments.dry_run:
             plan = asked.plan(asked.items(tell), asked.history(), stop)
-            return _STOPPED if stop.is_set() else _show_plan(plan)
+            return STOPPED if stop.is_set() else _show_plan(plan)
         with ExitStack() as stack:
             listener = _listener(arguments.progress, asked, stack)
             summary = asked.run(stop, listener, tell if told else lambda _: None)
@@ -279,7 +290,7 @@ def _show(summary: Summary, out: Path, *, stopped: bool, told: bool) -> int:
         lines.append(f"once more: affect-pipe batch retry {out}")
     _print(lines)
     if stopped:
-        return _STOPPED
+        return STOPPED
     return FAILED if summary.failed else OK
 
 

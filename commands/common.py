@@ -8,17 +8,32 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TypeAlias
 
 from affect_pipe.pipeline.errors import AffectPipeError
+from affect_pipe.pipeline.given import user_path
 
 OK, FAILED, BAD_USE = 0, 1, 2
+# Shells give it to what Ctrl-C ended: 128 and the number of the signal.
+STOPPED = 130
 
 # A warning that was told in full before is recognised by this much of it.
 _REPEATED = 48
 
 # argparse has no public name for it.
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def result_folder(given: str) -> Path:
+    """Return the folder of ``--out``; an empty name would mean the current one.
+
+    Raises
+    ------
+    UsageError
+        If it is empty, or no path.
+    """
+    return user_path(given, "--out")
 
 
 def share_the_machine() -> None:
@@ -42,7 +57,8 @@ def tell(line: str) -> None:
     """Say something on standard error while the work goes on."""
     from affect_pipe.pipeline.results.terminal_text import printable
 
-    print(f"affect-pipe: {printable(line)}", file=sys.stderr, flush=True)
+    with suppress(BrokenPipeError):  # a reader that has left is no reason to stop the work
+        print(f"affect-pipe: {printable(line)}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from affect_pipe.commands.common import (
     WarningTeller,
     complain,
     hush_back_ends,
+    result_folder,
     share_the_machine,
     tell,
 )
@@ -52,7 +53,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--format", default="parquet", metavar="NAME", help="parquet (default), csv, npz or hdf5"
     )
     extract.add_argument(
-        "--out", type=Path, default=Path("affect-features"), metavar="DIR", help="result folder"
+        "--out",
+        type=result_folder,
+        default=Path("affect-features"),
+        metavar="DIR",
+        help="result folder",
     )
     extract.add_argument("--feature-settings", metavar="JSON|FILE", help=HELP)
     add_word_options(extract)
@@ -109,8 +114,6 @@ def _extract(arguments: argparse.Namespace) -> int:
                 with ProgressDisplay(Console(stderr=True)) as display:
                     written = extractor.write(file, arguments.out, format_, display)
                 codes.append(_show(written, warn))
-            except BrokenPipeError:
-                raise
             except Exception as error:
                 if arguments.debug:
                     raise
@@ -136,7 +139,7 @@ def _show(written: Written, warn: WarningTeller) -> int:
     warn(written.media.name, written.warnings)
     codes = [OK] * len(written.paths)
     for feature, error in written.failures:
-        tell(f"{feature} of {written.media.name} is missing: {error}")
+        tell(f"{feature} of {written.media.name} was not extracted: {error}")
         codes.append(error.exit_code)
     if written.paths:
         first, *others = written.paths

@@ -45,7 +45,7 @@ def read_feature_settings(given: str | None) -> dict[str, dict[str, Any]]:
         if len(raw) > _MAX_BYTES:
             raise UsageError(f"{where} has more than {_MAX_BYTES} bytes: give JSON or TOML.")
     try:
-        found = tomllib.loads(text) if is_toml else json.loads(text, parse_constant=_refuse)
+        found = tomllib.loads(text) if is_toml else _from_json(text)
     except (ValueError, RecursionError) as error:
         kind = "TOML" if is_toml else "JSON"
         raise UsageError(f"{where} is not valid {kind}: {error}.") from error
@@ -54,6 +54,20 @@ def read_feature_settings(given: str | None) -> dict[str, dict[str, Any]]:
             f"{where}: expected a table of settings for each feature, as in "
             '{"facemesh": {"rate_hz": 5}}.'
         )
+    return found
+
+
+def _from_json(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse, object_pairs_hook=_each_once)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; of a name that comes twice one value would win unseen."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the name {quoted(name)} comes twice")
+        found[name] = value
     return found
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from affect_pipe.commands.common import FAILED, OK, Verbs, hush_back_ends
+from affect_pipe.commands.common import FAILED, OK, Verbs, hush_back_ends, result_folder
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 
@@ -31,7 +31,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--data", required=True, type=Path, metavar="DIR", help="folder of datasets"
     )
     reproduce.add_argument(
-        "--out", type=Path, default=Path("affect-reproduce"), metavar="DIR", help="result folder"
+        "--out",
+        type=result_folder,
+        default=Path("affect-reproduce"),
+        metavar="DIR",
+        help="result folder",
     )
     reproduce.add_argument("--seeds", type=int, default=5, metavar="N", help="how many (5)")
     reproduce.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))

@@ -13,6 +13,7 @@ from affect_pipe.commands.common import (
     WarningTeller,
     complain,
     hush_back_ends,
+    result_folder,
     share_the_machine,
 )
 from affect_pipe.commands.words import add_word_options, word_flags
@@ -33,7 +34,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     )
     run.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="video or audio file")
     run.add_argument(
-        "--out", type=Path, default=Path("affect-results"), metavar="DIR", help="result folder"
+        "--out",
+        type=result_folder,
+        default=Path("affect-results"),
+        metavar="DIR",
+        help="result folder",
     )
     run.add_argument(
         "--model", metavar="NAME|DIR", help="checkpoint: a shipped name or a folder (starter)"
@@ -80,8 +85,6 @@ def _run(arguments: argparse.Namespace) -> int:
                     result = analyzer(video, display, explain=arguments.explain)
                 _show(result, arguments.out, warn)
                 codes.append(OK)
-            except BrokenPipeError:
-                raise
             except Exception as error:
                 if arguments.debug:
                     raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from affect_pipe.commands.common import OK, Verbs, hush_back_ends, tell
+from affect_pipe.commands.common import OK, Verbs, hush_back_ends, result_folder, tell
 from affect_pipe.commands.feature_settings import HELP, read_feature_settings
 from affect_pipe.pipeline.results.standard_output import standard_output
 
@@ -26,7 +26,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     train.add_argument("--data", type=Path, metavar="DIR", help="with --recipe: folder of corpora")
     train.add_argument("--labels", type=Path, metavar="CSV", help="with --videos: label file")
     train.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="checkpoint folder; run folder"
+        "--out",
+        required=True,
+        type=result_folder,
+        metavar="DIR",
+        help="checkpoint folder; run folder",
     )
     train.add_argument("--seed", type=int, help="default: the recipe's own; 1 with --videos")
     train.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu or cuda")

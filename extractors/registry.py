@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from affect_pipe.extractors.given_settings import check_settings
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import FeatureExtractor
@@ -25,8 +25,6 @@ FEATURES: Mapping[str, str] = {
     "vggface": "affect_pipe.extractors.visual.vggface:VGGFace",
     "xception": "affect_pipe.extractors.visual.xception:Xception",
 }
-# Arguments that are no settings: where weights lie is this machine's affair.
-_NOT_SETTINGS = frozenset({"folder"})
 
 Settings = Mapping[str, Any]
 
@@ -43,12 +41,7 @@ def build(name: str, settings: Settings | None = None) -> FeatureExtractor:
     module, _, attribute = FEATURES[name].partition(":")
     extractor = getattr(importlib.import_module(module), attribute)
     given = dict(settings or {})
-    known = [k for k in inspect.signature(extractor).parameters if k not in _NOT_SETTINGS]
-    for setting in given:
-        if setting not in known:
-            near = difflib.get_close_matches(str(setting), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none'}."
-            raise UsageError(f"{name} has no setting {quoted(setting)}: {hint}")
+    check_settings(name, extractor, given)
     try:
         built: FeatureExtractor = extractor(**given)
     except (TypeError, ValueError, OverflowError) as error:
@@ -69,9 +62,14 @@ def build_all(
     Raises
     ------
     UsageError
-        If there are no names, one is unknown, settings do not fit, or settings are given for a
-        feature that is not named.
+        If there are no names, or they are one text; one is unknown, settings do not fit, or
+        settings are given for a feature that is not named.
     """
+    if isinstance(names, str):
+        raise UsageError(
+            f"features are given as the text {quoted(names)}: expected a list of names, "
+            f"{quoted(names.split(','))}."
+        )
     if not names:
         raise UsageError(f"no feature is named: known features are {', '.join(FEATURES)}.")
     once = list(dict.fromkeys(names))

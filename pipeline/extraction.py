@@ -130,12 +130,14 @@ class Extraction:
         if self.level == "utterance" and not len(utterances):
             warnings.append(NO_AUDIO if source.media.audio is None else NO_SPEECH)
         warnings += sorted(set(source.stages.warnings) - set(warnings))
+        tables = [result for result in results if isinstance(result, FrameTable)]
+        warnings += _nothing_to_see_or_hear(tables, source.media)
         return Extracted(
             media=source.media,
             transcript=transcript,
             utterances=utterances.all if asked else (),
             blocks=tuple(result for result in results if isinstance(result, FeatureBlock)),
-            tables=tuple(result for result in results if isinstance(result, FrameTable)),
+            tables=tuple(tables),
             failures=tuple((name, failed[name]) for name in names if name in failed),
             warnings=tuple(warnings),
         )
@@ -153,3 +155,16 @@ class Extraction:
         return opened.source.stages.timed(
             f"frames-{spec.name}", lambda: extractor.frame_table(opened.source, utterances)
         )
+
+
+def _nothing_to_see_or_hear(tables: Sequence[FrameTable], media: Media) -> list[str]:
+    """Say of which tables the rows are none because the file has no picture or no sound."""
+    found = []
+    for modality, track, what in (
+        ("visual", media.video, "video"),
+        ("acoustic", media.audio, "audio"),
+    ):
+        empty = [t.spec.name for t in tables if t.spec.modality == modality and not len(t.values)]
+        if empty and track is None:
+            found.append(f"no {what} track in this file: no rows of {', '.join(empty)}.")
+    return found

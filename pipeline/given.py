@@ -42,3 +42,16 @@ def user_path(given: str | Path, what: str) -> Path:
             f"{what} {quoted(str(given))} cannot be found: there is no home folder of that user; "
             "write the path out."
         ) from error
+
+
+def media_path(given: object) -> Path:
+    """Return the path of a media file as a caller in Python gave it.
+
+    Raises
+    ------
+    UsageError
+        If it is no path, or an empty one.
+    """
+    if not isinstance(given, str | Path) or not str(given):
+        raise UsageError(f"media is {quoted(given)}: expected the path of a video or audio file.")
+    return Path(given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 from types import ModuleType
 
 from affect_pipe.pipeline.errors import MissingDependencyError
@@ -61,3 +62,33 @@ def backend_version(distribution: str, *, extra: str | None = None) -> str:
         raise MissingDependencyError(
             f"{distribution} is not installed: pip install {target}."
         ) from error
+
+
+def why_no_torchvision() -> str | None:
+    """Say why the torchvision that is installed cannot be used; None if it can, or there is none.
+
+    Its compiled operators belong to one build of torch. Beside another it cannot be imported, and
+    then transformers, which takes it where it finds it, loads no model at all.
+
+    Returns
+    -------
+    str or None
+        A clause without a full stop, and what to do.
+    """
+    if importlib.util.find_spec("torchvision") is None:
+        return None
+    try:
+        importlib.import_module("torchvision")
+    except Exception as error:
+        return torchvision_misfit(error)
+    return None
+
+
+def torchvision_misfit(error: Exception) -> str:
+    """Say that torchvision and torch are not from one place, by the error of importing them."""
+    told = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return (
+        f"torchvision does not fit {backend_version('torch')} ({told}): install both from one "
+        "place, for example pip install --force-reinstall torch torchvision --index-url "
+        "https://download.pytorch.org/whl/cpu, or pip uninstall torchvision where nothing needs it"
+    )

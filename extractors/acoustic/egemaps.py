@@ -11,7 +11,6 @@ import numpy as np
 from affect_pipe.extractors.acoustic import level
 from affect_pipe.extractors.acoustic.egemaps_units import unit_of
 from affect_pipe.extractors.acoustic.evidence import hear, quality_of
-from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.frame_table import FrameTable
 from affect_pipe.pipeline.interfaces import FrameStage, Source
 from affect_pipe.pipeline.optional import backend_version, require
@@ -51,12 +50,7 @@ class EGeMAPS:
     version = "1"
 
     def __init__(self, speech_level_db: float | None = -26.0) -> None:
-        self._speech_level_db = None if speech_level_db is None else float(speech_level_db)
-        if self._speech_level_db is not None and not -100.0 <= self._speech_level_db <= 0.0:
-            raise UsageError(
-                f"egemaps: speech_level_db must be from -100 to 0, or null to leave the recording "
-                f"as it is, got {self._speech_level_db}."
-            )
+        self._speech_level_db = level.check_level("egemaps", speech_level_db)
 
     @cached_property
     def _smile(self) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.records import Audio, FloatArray, Interval
 from affect_pipe.pipeline.timebase import slice_audio
 
@@ -41,6 +43,31 @@ def active_speech_level_db(audio: Audio, voice_activity: Sequence[Interval]) -> 
     if n_samples == 0 or energy / n_samples < SILENCE_POWER:
         return None
     return 10.0 * math.log10(energy / n_samples)
+
+
+def check_level(feature: str, wanted_db: float | None) -> float | None:
+    """Return the level a feature is asked to bring speech to, or refuse it.
+
+    Parameters
+    ----------
+    feature : str
+        Its name, for the message.
+    wanted_db : float or None
+        In dB relative to full scale.
+
+    Raises
+    ------
+    UsageError
+        If it is no level that speech can have.
+    """
+    if wanted_db is None:
+        return None
+    if not -100.0 <= wanted_db <= 0.0:
+        raise UsageError(
+            f"{feature}: speech_level_db must be from -100 to 0, or null to leave the recording "
+            f"as it is, got {quoted(wanted_db)}."
+        )
+    return float(wanted_db)
 
 
 def gain_to(wanted_db: float | None, audio: Audio, voice_activity: Sequence[Interval]) -> float:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from affect_pipe.extractors.weights.catalogue import ENCODER
-from affect_pipe.pipeline.errors import UsageError
-from affect_pipe.pipeline.optional import require
+from affect_pipe.pipeline.errors import MissingDependencyError, UsageError
+from affect_pipe.pipeline.optional import require, why_no_torchvision
 
 SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -82,6 +82,8 @@ def load_encoder(folder: Path, feature: str) -> tuple[Any, Any]:
 
     Raises
     ------
+    MissingDependencyError
+        If a library is missing, or torchvision is there and does not fit torch.
     UsageError
         If they cannot be loaded, need code of their own, decode rather than encode, or lack some
         of the weights: transformers would fill them with random numbers.
@@ -106,6 +108,11 @@ def load_encoder(folder: Path, feature: str) -> tuple[Any, Any]:
             raise
         # Each family of models, tokenisers and file formats raises errors of its own.
         except Exception as error:
+            misfit = why_no_torchvision()
+            if misfit is not None:
+                raise MissingDependencyError(
+                    f"the {feature} cannot load its model, for {misfit}."
+                ) from error
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UsageError(
                 f"the model in {folder} cannot be loaded as a Hugging Face encoder: {reason}"

@@ -29,7 +29,7 @@ from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import MissingDependencyError, UsageError
 from affect_pipe.pipeline.fingerprint import digest_json
-from affect_pipe.pipeline.optional import backend_version, require
+from affect_pipe.pipeline.optional import backend_version, require, torchvision_misfit
 
 FEATURE = "the pyfeat feature"
 EXTRA = "pyfeat"
@@ -174,12 +174,7 @@ def _why_no_import(error: Exception) -> str:
             f"{FEATURE} needs torchcodec, which finds no FFmpeg libraries it can use ({told}): "
             "install FFmpeg with its shared libraries (Debian: apt install ffmpeg)."
         )
-    # torchvision's compiled operators belong to one build of torch.
-    return (
-        f"{FEATURE} needs torchvision, which does not fit {backend_version('torch')} ({told}): "
-        "install both from one place, for example pip install --force-reinstall torch torchvision "
-        "--index-url https://download.pytorch.org/whl/cpu."
-    )
+    return f"{FEATURE} cannot be loaded, for {torchvision_misfit(error)}."
 
 
 def _check(path: Path) -> None:

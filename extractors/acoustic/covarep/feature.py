@@ -89,8 +89,8 @@ class Covarep:
         on, first all means.
     speech_level_db : float, optional
         The recording is taken as if its active speech level were this many dB relative to full
-        scale. It moves ``MCEP_0``, the logarithm of the amplitude, alone; rows of frames are
-        never moved.
+        scale, -100 to 0. It moves ``MCEP_0``, the logarithm of the amplitude, alone; rows of
+        frames are never moved.
 
     Raises
     ------
@@ -117,7 +117,7 @@ class Covarep:
             )
         self._rows = rows
         self._functionals = tuple(name for name in FUNCTIONALS if name in functionals)
-        self._speech_level_db = None if speech_level_db is None else float(speech_level_db)
+        self._speech_level_db = level.check_level("covarep", speech_level_db)
 
     def spec(self) -> FeatureSpec:
         """Return the contract: the 74 columns by the names COVAREP gives them."""

@@ -166,7 +166,7 @@ def test_absence_has_its_reason(sample, clip):
         None,
     )
     found = FaceMesh().extract(FakeSource(media_of(sample), frames[:1], audio), spans[3:])
-    assert found.reasons == ("the video has 1 frame, too few to follow a face: 3 are needed",)
+    assert found.reasons == ("1 frame was looked at, too few to follow a face: 3 are needed",)
     nobody = [Frame(f.time_s, blank) for f in frames]
     found = FaceMesh().extract(FakeSource(media_of(sample), nobody, audio), spans)
     assert set(found.reasons) == {"no face found in the video"}
