@@ -117,7 +117,7 @@ def truncate(data: bytes, rng: random.Random) -> bytes:
 
 def splice(data: bytes, other: bytes, rng: random.Random) -> bytes:
     """Continue one file with the middle of another."""
-    return data[: rng.randrange(1, len(data))] + other[rng.randrange(len(other)) :]
+    return data[: rng.randrange(len(data)) + 1] + other[rng.randrange(len(other)) :]
 
 
 def repeat_part(data: bytes, rng: random.Random) -> bytes:

@@ -27,8 +27,19 @@ _H264 = (*_SMALL, "-c:v", "libx264", "-preset", "ultrafast", "-threads", "1")
 RECORDINGS = {
     ".mp4": (*_H264, "-c:a", "aac"),
     ".mov": (*_H264, "-c:a", "aac"),
-    ".mkv": (*_H264, "-c:a", "flac"),
-    ".webm": (*_SMALL, "-c:v", "libvpx", "-cpu-used", "8", "-c:a", "libopus"),
+    # Clusters short enough that one may be moved hours away from the others.
+    ".mkv": (*_H264, "-c:a", "flac", "-cluster_time_limit", "300"),
+    ".webm": (
+        *_SMALL,
+        "-c:v",
+        "libvpx",
+        "-cpu-used",
+        "8",
+        "-c:a",
+        "libopus",
+        "-cluster_time_limit",
+        "300",
+    ),
     ".avi": (*_SMALL, "-c:v", "mpeg4", "-c:a", "mp3"),
     ".ts": (*_H264, "-c:a", "aac"),
     ".flv": (*_H264, "-c:a", "aac"),
@@ -196,7 +207,7 @@ class Sandbox:
             path.unlink()
 
     def _untouchable(self) -> dict[str, tuple[int, int]]:
-        """Return the files no run may make, change or remove: the case's, home's, the work folder's."""
+        """Return the files that no run may make, change or remove, and their states."""
         found = {}
         for name in ("home", "work", "case", ""):
             walk = (self.folder / name).rglob("*") if name else self.folder.glob("*")
