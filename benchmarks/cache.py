@@ -97,10 +97,10 @@ def a_million(n_entries: int, n_makers: int) -> None:
             print(f"get, {what:23s}{1e6 * seconds / len(some):8.0f} us each", flush=True)
         look(root, "info")
         look(root, "ls")
-        look(root, "verify")
-        look(root, "verify", "--workers", "2")
         n_bytes = Cache(root).info().n_bytes
         look(root, "prune", "--max-size", str(n_bytes))
+        look(root, "verify")
+        look(root, "verify", "--workers", "2")
         look(root, "prune", "--max-size", str(n_bytes // 2))
         look(root, "clear")
 

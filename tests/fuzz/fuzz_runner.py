@@ -137,8 +137,10 @@ class Sandbox:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._worker.wait(20)
             self._kill()
-        left = [p.name for p in (self.folder / "tmp").iterdir() if p.name != "stderr"]
-        return tuple(sorted(left))
+        # PyTorch's compiler makes itself a folder when it is imported.
+        known = ("stderr", "torchinductor_")
+        left = (path.name for path in (self.folder / "tmp").iterdir())
+        return tuple(sorted(name for name in left if not name.startswith(known)))
 
     def _ask(self, case: Case) -> tuple[dict[str, object], int, str]:
         """Return the worker's answer, its peak memory, and what became of it if none came."""
@@ -177,6 +179,10 @@ class Sandbox:
                 "TMPDIR": str(self.folder / "tmp"),
                 "PYTHONDONTWRITEBYTECODE": "1",
             }
+            if environment.get("PYTHONPATH"):
+                # The worker has another working folder.
+                folders = environment["PYTHONPATH"].split(os.pathsep)
+                environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, folders))
             self._worker = subprocess.Popen(
                 [sys.executable, str(WORKER), str(self.folder)],
                 stdin=subprocess.PIPE,
