@@ -27,7 +27,8 @@ $(PYFEAT_VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 test-pyfeat: $(PYFEAT_VENV)/.installed
-	AFFECT_PIPE_TEST_BACKENDS=pyfeat $(PYFEAT_VENV)/bin/pytest tests/extractors/visual/test_pyfeat.py
+	AFFECT_PIPE_TEST_BACKENDS=pyfeat $(PYFEAT_VENV)/bin/pytest \
+		tests/extractors/visual/test_pyfeat.py tests/extractors/visual/test_picture_networks.py
 
 check: setup types
 	$(BIN)/ruff check .

@@ -20,7 +20,10 @@ STARTER = "starter"
 # The acoustic extractor of each recipe, with its settings; words and faces are the same in all.
 VOICES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     STARTER: ("egemaps", {}),
-    "starter-covarep": ("covarep", {}),
+    "starter-covarep": (
+        "covarep",
+        {"functionals": ["mean", "std"], "speech_level_db": -26.0},
+    ),
 }
 STARTER_SEED = 0
 

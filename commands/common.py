@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
 from affect_pipe.pipeline.errors import AffectPipeError
 
 OK, FAILED, BAD_USE = 0, 1, 2
+
+# A warning that was told in full before is recognised by this much of it.
+_REPEATED = 48
 
 # argparse has no public name for it.
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -38,6 +42,28 @@ def tell(line: str) -> None:
     from affect_pipe.pipeline.results.terminal_text import printable
 
     print(f"affect-pipe: {printable(line)}", file=sys.stderr, flush=True)
+
+
+class WarningTeller:
+    """Tells the warnings of one file after another; what was said before is only pointed at.
+
+    Parameters
+    ----------
+    named : bool
+        Whether it must be told which file is meant: among several.
+    """
+
+    def __init__(self, *, named: bool) -> None:
+        self._named = named
+        self._said_of: dict[str, str] = {}
+
+    def __call__(self, name: str, warnings: Sequence[str]) -> None:
+        """Tell the warnings of the file ``name``."""
+        of = f"{name}: " if self._named else ""
+        for warning in warnings:
+            first = self._said_of.setdefault(warning, name)
+            short = warning if len(warning) <= _REPEATED else f"{warning[:_REPEATED]}..."
+            tell(f"warning: {of}{warning if first == name else f'as for {first}: {short}'}")
 
 
 def complain(error: Exception) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from affect_pipe.commands.common import (
     FAILED,
     OK,
     Verbs,
+    WarningTeller,
     complain,
     hush_back_ends,
     share_the_machine,
@@ -102,12 +102,13 @@ def _extract(arguments: argparse.Namespace) -> int:
     extractor = api.Extractor(names, arguments.level, feature_settings, settings)
     check_output(arguments.out)
     codes: list[int] = []
+    warn = WarningTeller(named=len(files) > 1)
     with extractor:
         for file in files:
             try:
                 with ProgressDisplay(Console(stderr=True)) as display:
                     written = extractor.write(file, arguments.out, format_, display)
-                codes.append(_show(written, named=len(files) > 1))
+                codes.append(_show(written, warn))
             except BrokenPipeError:
                 raise
             except Exception as error:
@@ -128,13 +129,11 @@ def _names(given: str) -> list[str]:
     return [name.strip() for name in given.split(",") if name.strip()]
 
 
-def _show(written: Written, *, named: bool) -> int:
+def _show(written: Written, warn: WarningTeller) -> int:
     """Tell what came of one file; return the exit code it stands for."""
     from affect_pipe.pipeline.results.terminal_text import printable
 
-    of = f"{written.media.name}: " if named else ""
-    for warning in written.warnings:
-        print(f"affect-pipe: warning: {printable(of + warning)}", file=sys.stderr)
+    warn(written.media.name, written.warnings)
     codes = [OK] * len(written.paths)
     for feature, error in written.failures:
         tell(f"{feature} of {written.media.name} is missing: {error}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from affect_pipe.commands.common import (
     FAILED,
     OK,
     Verbs,
+    WarningTeller,
     complain,
     hush_back_ends,
     share_the_machine,
@@ -71,13 +71,14 @@ def _run(arguments: argparse.Namespace) -> int:
     from affect_pipe.pipeline.progress import ProgressDisplay
 
     codes: list[int] = []
+    warn = WarningTeller(named=len(videos) > 1)
     with Analyzer(settings) as analyzer:
         for video in videos:
             try:
                 check_result_name(arguments.out, video, explain=arguments.explain)
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display, explain=arguments.explain)
-                _show(result, arguments.out, named=len(videos) > 1)
+                _show(result, arguments.out, warn)
                 codes.append(OK)
             except BrokenPipeError:
                 raise
@@ -88,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return FAILED if FAILED in codes else max(codes)
 
 
-def _show(result: VideoResult, folder: Path, *, named: bool) -> None:
+def _show(result: VideoResult, folder: Path, warn: WarningTeller) -> None:
     from rich.console import Console
 
     from affect_pipe.pipeline.preflight import result_names
@@ -104,10 +105,7 @@ def _show(result: VideoResult, folder: Path, *, named: bool) -> None:
         from affect_pipe.pipeline.results.attention_files import write_attention
 
         written += write_attention(result, folder)
-    # Among several videos it must be told which one is meant.
-    of = f"{result.media.path.name}: " if named else ""
-    for warning in result.warnings:
-        print(f"affect-pipe: warning: {printable(of + warning)}", file=sys.stderr)
+    warn(result.media.path.name, result.warnings)
     with standard_output():
         if result.features.utterances:
             console = Console()

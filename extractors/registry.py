@@ -17,6 +17,7 @@ FEATURES: Mapping[str, str] = {
     "bert": "affect_pipe.extractors.text.bert:BERT",
     "minilm": "affect_pipe.extractors.text.minilm:MiniLM",
     "egemaps": "affect_pipe.extractors.acoustic.egemaps:EGeMAPS",
+    "covarep": "affect_pipe.extractors.acoustic.covarep.feature:Covarep",
     "vggish": "affect_pipe.extractors.acoustic.vggish:VGGish",
     "deepspectrum": "affect_pipe.extractors.acoustic.deepspectrum:DeepSpectrum",
     "facemesh": "affect_pipe.extractors.visual.facemesh:FaceMesh",

@@ -18,7 +18,7 @@ from typing import Any
 from affect_pipe.pipeline.errors import MediaError, UsageError
 from affect_pipe.pipeline.records import FeatureSpec, StageSpec, Utterance
 
-KEY_FORMAT = 1
+KEY_FORMAT = 2
 """Part of every key. Raise it when the stored form of a record changes (`pipeline.serialise`)."""
 
 DIGEST_BYTES = 16
@@ -120,7 +120,7 @@ def stage_key(
     media_digest : str
         `digest_file` of the media.
     spec : StageSpec or FeatureSpec
-        Who computes it, how, with which weights. The version holds the back end's version too.
+        Who computes it, how, with which weights and which version of which library.
     upstream : sequence of str
         Keys or digests of every other input (the face tracks, `digest_utterances`), in a fixed
         order.
@@ -136,6 +136,7 @@ def stage_key(
         "settings": spec.settings,
         "version": spec.version,
         "model": [spec.model_id, spec.weights_digest],
+        "backend": spec.backend,
         "upstream": list(upstream),
     }
     if isinstance(spec, FeatureSpec):

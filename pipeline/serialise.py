@@ -183,6 +183,7 @@ def spec_to_json(spec: FeatureSpec) -> dict[str, Any]:
         "settings": dict(spec.settings),
         "model_id": spec.model_id,
         "weights_digest": spec.weights_digest,
+        "backend": spec.backend,
     }
 
 

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from affect_pipe.extractors.acoustic import patches
-from affect_pipe.extractors.networks import batches
+from affect_pipe.extractors.acoustic.patches import PatchFeature
 from affect_pipe.extractors.weights.catalogue import wanted
-from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import UsageError
-from affect_pipe.pipeline.frame_table import FrameTable
-from affect_pipe.pipeline.interfaces import Arrays, FrameStage, Source
 from affect_pipe.pipeline.optional import backend_version, require
 from affect_pipe.pipeline.records import (
-    Audio,
-    FeatureBlock,
     FeatureSpec,
     FloatArray,
-    StageSpec,
-    Utterance,
 )
 
 DIM = 4096
-SAMPLE_RATE_HZ = 16000
+SAMPLE_RATE_HZ = PatchFeature.sample_rate_hz
 # The next power of two above 25 ms, and half of it.
 N_FFT, STEP = 512, 256
 N_BANDS = 128
@@ -38,7 +29,6 @@ QUIETEST = 1e-10
 NETWORKS = ("vgg16", "vgg19")
 # Of ImageNet, as torchvision's networks were trained with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_BATCH = 8
 
 
 def picture(samples: FloatArray, colour_map: str, size_px: int) -> npt.NDArray[np.uint8]:
@@ -77,7 +67,7 @@ def picture(samples: FloatArray, colour_map: str, size_px: int) -> npt.NDArray[n
     return drawn
 
 
-class DeepSpectrum:
+class DeepSpectrum(PatchFeature):
     """Deep spectrum features (Amiriparian et al. 2017): 4096 activations of ``fc2`` of VGG.
 
     Pictures of mel spectrograms of one second go through an image network trained on ImageNet, and
@@ -86,6 +76,8 @@ class DeepSpectrum:
     of one second. Weights are torchvision's, with torchvision's normalisation of colours; the tool
     uses Keras's conversion of the same networks and draws through Matplotlib's axes, so numbers
     are of the same kind but not the same.
+
+    An hour at a hop of 0.5 s takes 118 MB in the cache.
 
     Parameters
     ----------
@@ -103,6 +95,7 @@ class DeepSpectrum:
 
     name = "deepspectrum"
     version = "1"
+    batch = 8
 
     def __init__(
         self,
@@ -148,93 +141,38 @@ class DeepSpectrum:
         )
 
     def spec(self) -> FeatureSpec:
-        """Return the contract of the vectors; loads no model.
-
-        Raises
-        ------
-        MissingWeightsError
-            If the weights are neither here nor within reach.
-        """
+        """Return the contract of the vectors; loads no model."""
         return self._spec
 
-    def weights(self) -> tuple[Weights, ...]:
-        """Return what it loads."""
-        return (wanted(self._network),)
-
-    def frame_stage(self) -> FrameStage | None:
-        """Return None: the voice needs no frames."""
-        return None
+    @property
+    def window(self) -> int:
+        """Samples a patch is made of."""
+        return round(self._window_s * SAMPLE_RATE_HZ)
 
     @property
-    def stage(self) -> DeepSpectrumPatches:
-        """The pass over the sound."""
-        return DeepSpectrumPatches(
-            self._spec, self._network, self._window_s, self._hop_s, self._colour_map
-        )
+    def hop(self) -> int:
+        """Samples from patch to patch."""
+        return round(self._hop_s * SAMPLE_RATE_HZ)
 
-    def extract(self, source: Source, utterances: Sequence[Utterance]) -> FeatureBlock:
-        """Describe the voice of each utterance; see `patches.describe`."""
-        return patches.describe(self._spec, self.stage, source, utterances)
-
-    def frame_table(self, source: Source, utterances: Sequence[Utterance]) -> FrameTable:
-        """Return a row a patch."""
-        return patches.table(self._spec, self.stage, source)
-
-
-class DeepSpectrumPatches:
-    """The pass over the sound behind `DeepSpectrum`.
-
-    An hour at a hop of 0.5 s takes 118 MB in the cache.
-    """
-
-    def __init__(
-        self, spec: FeatureSpec, network: str, window_s: float, hop_s: float, colour_map: str
-    ) -> None:
-        self._feature = spec
-        self._network = network
-        self._window = round(window_s * SAMPLE_RATE_HZ)
-        self._hop = round(hop_s * SAMPLE_RATE_HZ)
-        self._colour_map = colour_map
-
-    def spec(self) -> StageSpec:
-        """Say what decides the patches."""
-        feature = self._feature
-        return StageSpec(
-            stage="deepspectrum-patches",
-            extractor=feature.name,
-            version=feature.version,
-            settings=feature.settings,
-            model_id=feature.model_id,
-            weights_digest=feature.weights_digest,
-            backend=feature.backend,
-        )
-
-    def analyse(self, audio: Audio) -> Arrays:
-        """Look at the pictures of all patches.
-
-        Returns
-        -------
-        mapping
-            ``time_s``, ``end_s`` float64 [n], ``values`` float32 [n, 4096].
-        """
+    def load(self) -> Any:
+        """Return the network up to its second fully connected layer."""
         from affect_pipe.extractors.networks.vgg import second_fully_connected
 
-        starts = patches.patch_starts(len(audio.samples), self._window, self._hop)
-        path = WeightsStore().file(wanted(self._network))
-        network = second_fully_connected(path, self._network).to(batches.device())
-        values = batches.run(network, self._batches(audio.samples, starts), DIM)
-        time_s = audio.start_s + np.array(starts, np.float64) / SAMPLE_RATE_HZ
-        return {"time_s": time_s, "end_s": time_s + self._window / SAMPLE_RATE_HZ, "values": values}
+        return second_fully_connected(WeightsStore().file(wanted(self._network)), self._network)
 
-    def _batches(self, samples: FloatArray, starts: Sequence[int]) -> Iterator[npt.NDArray[Any]]:
+    def inputs(self, sound: FloatArray, n: int) -> npt.NDArray[np.float32]:
+        """Return pictures float32 [n, 3, 224, 224], normalised as the weights want them."""
         from affect_pipe.extractors.networks.vgg import INPUT_PX
 
-        mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
-        for first in range(0, len(starts), _BATCH):
-            images = []
-            for start in starts[first : first + _BATCH]:
-                piece = samples[start : start + self._window]
-                whole = np.pad(piece, (0, self._window - len(piece)))
-                image = picture(whole, self._colour_map, INPUT_PX)
-                images.append((image.astype(np.float32) / 255 - mean) / std)
-            yield np.stack(images).transpose(0, 3, 1, 2)
+        starts = [k * self.hop for k in range(n)]
+        drawn = [
+            picture(sound[start : start + self.window], self._colour_map, INPUT_PX)
+            for start in starts
+        ]
+        shares = np.stack(drawn).astype(np.float32) / 255
+        normalised = (shares - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+        return np.asarray(normalised.transpose(0, 3, 1, 2), np.float32)
+
+    @property
+    def _weights(self) -> str:
+        return self._network

@@ -150,13 +150,10 @@ class EGeMAPS:
         )
 
     def _gain(self, source: Source) -> np.float32:
-        audio, wanted_db = source.audio, self._speech_level_db
-        if audio is None or wanted_db is None:
+        audio = source.audio
+        if audio is None:
             return np.float32(1.0)
-        measured_db = level.active_speech_level_db(audio, source.voice_activity)
-        if measured_db is None:
-            return np.float32(1.0)
-        return np.float32(10.0 ** ((wanted_db - measured_db) / 20.0))
+        return np.float32(level.gain_to(self._speech_level_db, audio, source.voice_activity))
 
     def _functionals(self, samples: FloatArray, sample_rate_hz: int) -> FloatArray:
         frame = self._smile.process_signal(samples, sample_rate_hz)

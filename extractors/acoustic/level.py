@@ -43,6 +43,25 @@ def active_speech_level_db(audio: Audio, voice_activity: Sequence[Interval]) -> 
     return 10.0 * math.log10(energy / n_samples)
 
 
+def gain_to(wanted_db: float | None, audio: Audio, voice_activity: Sequence[Interval]) -> float:
+    """Return the factor that brings a recording's speech to a level.
+
+    Parameters
+    ----------
+    wanted_db : float or None
+        Of `active_speech_level_db`; None leaves the recording as it is.
+
+    Returns
+    -------
+    float
+        1 where nothing is wanted, or there is no audible speech.
+    """
+    if wanted_db is None:
+        return 1.0
+    measured_db = active_speech_level_db(audio, voice_activity)
+    return 1.0 if measured_db is None else float(10.0 ** ((wanted_db - measured_db) / 20.0))
+
+
 def overlap_s(start_s: float, end_s: float, voice_activity: Sequence[Interval]) -> float:
     """Seconds of ``[start_s, end_s)`` in which somebody speaks."""
     return sum(

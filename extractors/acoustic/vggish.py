@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from affect_pipe.extractors.acoustic import patches
-from affect_pipe.extractors.networks import batches
+from affect_pipe.extractors.acoustic.patches import PatchFeature
 from affect_pipe.extractors.networks.vggish import N_BANDS, N_FRAMES
 from affect_pipe.extractors.weights.catalogue import wanted
-from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.extractors.weights.store import WeightsStore
 from affect_pipe.pipeline.errors import UsageError
-from affect_pipe.pipeline.frame_table import FrameTable
-from affect_pipe.pipeline.interfaces import Arrays, FrameStage, Source
 from affect_pipe.pipeline.optional import backend_version
 from affect_pipe.pipeline.records import (
-    Audio,
-    FeatureBlock,
     FeatureSpec,
     FloatArray,
-    StageSpec,
-    Utterance,
 )
 
 DIM = 128
 WEIGHTS = "vggish"
-SAMPLE_RATE_HZ = 16000
+SAMPLE_RATE_HZ = PatchFeature.sample_rate_hz
 WINDOW, STEP, N_FFT = 400, 160, 512
 LOWEST_HZ, HIGHEST_HZ = 125.0, 7500.0
 LOG_OFFSET = 0.01
-_BATCH = 64
 
 
 def mel_weights() -> npt.NDArray[np.float64]:
@@ -72,7 +62,7 @@ def log_mel(samples: FloatArray) -> FloatArray:
     return np.asarray(np.log(mel + LOG_OFFSET), np.float32)
 
 
-class VGGish:
+class VGGish(PatchFeature):
     """Embeddings of VGGish (Hershey et al. 2017), trained on AudioSet; 128 columns.
 
     A patch is 96 frames of 10 ms (0.96 s) by 64 mel bands. The published tool sets patch after
@@ -96,6 +86,7 @@ class VGGish:
 
     name = "vggish"
     version = "1"
+    batch = 64
 
     def __init__(self, hop_s: float = 0.25, rectified: bool = True) -> None:
         self._hop = round(float(hop_s) * SAMPLE_RATE_HZ)
@@ -118,86 +109,35 @@ class VGGish:
         )
 
     def spec(self) -> FeatureSpec:
-        """Return the contract of the vectors; loads no model.
-
-        Raises
-        ------
-        MissingWeightsError
-            If the weights are neither here nor within reach.
-        """
+        """Return the contract of the vectors; loads no model."""
         return self._spec
 
-    def weights(self) -> tuple[Weights, ...]:
-        """Return what it loads."""
-        return (wanted(WEIGHTS),)
-
-    def frame_stage(self) -> FrameStage | None:
-        """Return None: the voice needs no frames."""
-        return None
+    @property
+    def window(self) -> int:
+        """Samples a patch is made of: 96 frames and what the last of them needs."""
+        return WINDOW + (N_FRAMES - 1) * STEP
 
     @property
-    def stage(self) -> VGGishPatches:
-        """The pass over the sound."""
-        return VGGishPatches(self._spec, self._hop, self._rectified)
+    def hop(self) -> int:
+        """Samples from patch to patch."""
+        return self._hop
 
-    def extract(self, source: Source, utterances: Sequence[Utterance]) -> FeatureBlock:
-        """Describe the voice of each utterance; see `patches.describe`."""
-        return patches.describe(self._spec, self.stage, source, utterances)
+    @property
+    def length_s(self) -> float:
+        """Seconds a patch is said to last: 0.96."""
+        return N_FRAMES * STEP / SAMPLE_RATE_HZ
 
-    def frame_table(self, source: Source, utterances: Sequence[Utterance]) -> FrameTable:
-        """Return a row a patch."""
-        return patches.table(self._spec, self.stage, source)
-
-
-class VGGishPatches:
-    """The pass over the sound behind `VGGish`."""
-
-    def __init__(self, spec: FeatureSpec, hop: int, rectified: bool) -> None:
-        self._feature = spec
-        self._hop = hop
-        self._rectified = rectified
-
-    def spec(self) -> StageSpec:
-        """Say what decides the patches."""
-        feature = self._feature
-        return StageSpec(
-            stage="vggish-patches",
-            extractor=feature.name,
-            version=feature.version,
-            settings=feature.settings,
-            model_id=feature.model_id,
-            weights_digest=feature.weights_digest,
-            backend=feature.backend,
-        )
-
-    def analyse(self, audio: Audio) -> Arrays:
-        """Embed the patches.
-
-        Returns
-        -------
-        mapping
-            ``time_s``, ``end_s`` float64 [n], ``values`` float32 [n, 128].
-        """
+    def load(self) -> Any:
+        """Return the network."""
         from affect_pipe.extractors.networks.vggish import vggish
 
-        window = WINDOW + (N_FRAMES - 1) * STEP
-        starts = patches.patch_starts(len(audio.samples), window, self._hop)
-        network = vggish(WeightsStore().file(wanted(WEIGHTS)), self._rectified).to(batches.device())
-        values = batches.run(network, self._batches(audio.samples, starts), DIM)
-        time_s = audio.start_s + np.array(starts, np.float64) / SAMPLE_RATE_HZ
-        return {
-            "time_s": time_s,
-            "end_s": time_s + N_FRAMES * STEP / SAMPLE_RATE_HZ,
-            "values": values,
-        }
+        return vggish(WeightsStore().file(wanted(WEIGHTS)), self._rectified)
 
-    def _batches(self, samples: FloatArray, starts: Sequence[int]) -> Iterator[npt.NDArray[Any]]:
-        frames_a_hop = self._hop // STEP
-        window = WINDOW + (N_FRAMES - 1) * STEP
-        for first in range(0, len(starts), _BATCH):
-            chosen = starts[first : first + _BATCH]
-            piece = samples[chosen[0] : chosen[-1] + window]
-            frames = log_mel(np.pad(piece, (0, max(window - len(piece), 0))))
-            yield np.stack(
-                [frames[k * frames_a_hop : k * frames_a_hop + N_FRAMES] for k in range(len(chosen))]
-            )
+    def inputs(self, sound: FloatArray, n: int) -> npt.NDArray[np.float32]:
+        """Return log-mel patches float32 [n, 96, 64]."""
+        frames, step = log_mel(sound), self._hop // STEP
+        return np.stack([frames[k * step : k * step + N_FRAMES] for k in range(n)])
+
+    @property
+    def _weights(self) -> str:
+        return WEIGHTS

@@ -21,6 +21,7 @@ from affect_pipe.extractors.visual.pyfeat_columns import (
 )
 from affect_pipe.extractors.visual.pyfeat_stage import PyFeatFaces
 from affect_pipe.extractors.visual.speaking import SpeakingFaces, speaking_faces
+from affect_pipe.extractors.weights.needs import Weights
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.frame_table import FrameTable
 from affect_pipe.pipeline.interfaces import Arrays, FrameStage, Source
@@ -148,6 +149,10 @@ class PyFeat:
             backend=pyfeat_models.backend(),
             weights_digest=pyfeat_models.weights_digest(self._detector),
         )
+
+    def weights(self) -> tuple[Weights, ...]:
+        """Return the published weights of the detector."""
+        return pyfeat_models.WEIGHTS[self._detector]
 
     def spec(self) -> FeatureSpec:
         """Return the contract; reads the weights once to tell which they are, loads nothing.

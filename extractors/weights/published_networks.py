@@ -7,7 +7,6 @@ from affect_pipe.extractors.weights.needs import Weights, WeightsFile
 _TORCH = "https://download.pytorch.org/models"
 _VGGISH = "https://github.com/harritaylor/torchvggish/releases/download/v0.1"
 _VGG_FACE = "https://www.robots.ox.ac.uk/~albanie/models/pytorch-mcn"
-_FACENET = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9"
 
 
 def _vgg(name: str, file: str, n_bytes: int, sha256: str) -> Weights:
@@ -58,22 +57,6 @@ NETWORK_ROWS: tuple[Weights, ...] = (
         page="https://www.robots.ox.ac.uk/~vgg/software/vgg_face/",
         used_by=("vggface",),
         about="VGG-Face (VGG-16), converted to PyTorch",
-    ),
-    Weights(
-        name="facenet-vggface2",
-        files=(
-            WeightsFile(
-                "20180402-114759-vggface2.pt",
-                111_898_327,
-                "281cebca8662831adb987a874bdcb36e73f5b1c6dc5ee5878f305e985625d99b",
-                f"{_FACENET}/20180402-114759-vggface2.pt",
-            ),
-        ),
-        cache="torch",
-        licence="MIT; trained on VGGFace2",
-        page="https://github.com/timesler/facenet-pytorch",
-        used_by=("vggface",),
-        about="InceptionResnetV1 of facenet-pytorch, 512 columns",
     ),
     Weights(
         name="xception-in1k",

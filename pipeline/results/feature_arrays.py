@@ -99,7 +99,7 @@ def hdf5_library() -> Any:
     return require(
         "h5py",
         feature="the format hdf5",
-        extra="train",
+        extra="hdf5",
         instead="The formats parquet, csv and npz work without it.",
     )
 

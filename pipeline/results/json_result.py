@@ -23,6 +23,7 @@ from affect_pipe.pipeline.records import (
     Contributions,
     Evidence,
     FeatureBlock,
+    FeatureSpec,
     FloatArray,
     Media,
     Modality,
@@ -70,7 +71,7 @@ def to_json(result: VideoResult) -> dict[str, Any]:
         "media": _media(result.media),
         "asr": _asr(result.transcript),
         "model": _model(result.model),
-        "features": [spec_to_json(block.spec) for block in result.features.blocks.values()],
+        "features": [_contract(block.spec) for block in result.features.blocks.values()],
         "utterances": utterances_to_json(result),
         # Only where the words name speakers: other results stay as they were.
         **({"speakers": speakers} if speakers else {}),
@@ -78,6 +79,11 @@ def to_json(result: VideoResult) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "timings_s": {n: _number(s, _TIME_DIGITS) for n, s in result.timings_s.items()},
     }
+
+
+def _contract(spec: FeatureSpec) -> dict[str, Any]:
+    """Return what a checkpoint asks of a feature; which release computed it is not part of it."""
+    return {name: value for name, value in spec_to_json(spec).items() if name != "backend"}
 
 
 def utterances_to_json(result: VideoResult) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 import errno
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -115,20 +115,20 @@ def test_different_values_have_different_texts(a: object, b: object) -> None:
 
 def test_a_stage_key_is_what_the_recipe_says() -> None:
     recipe = (
-        '{"extractor":"facemesh","format":1,"media":"0123456789abcdef0123456789abcdef",'
+        '{"backend":"","extractor":"facemesh","format":2,"media":"0123456789abcdef0123456789abcdef",'
         '"model":["mesh","ff"],"settings":{"rate_hz":10.0},"stage":"face-tracks",'
         '"upstream":["u1"],"version":"1+mediapipe-0.10.21"}'
     )
     assert stage_key(MEDIA, TRACKS, ("u1",)) == blake2b_16(recipe.encode())
     # A change of this value empties every user's cache: it must be meant.
-    assert stage_key(MEDIA, TRACKS, ("u1",)) == "47daae098df73670de080d9601ab139c"
+    assert stage_key(MEDIA, TRACKS, ("u1",)) == "5acf1e7b5811edc9c4896c6af6178f0c"
     recipe = (
-        '{"columns":["a","b"],"extractor":"egemaps","format":1,'
+        '{"backend":"","columns":["a","b"],"extractor":"egemaps","format":2,'
         '"media":"0123456789abcdef0123456789abcdef","model":["",""],"settings":{"x":[1,2]},'
         '"stage":"features-acoustic","upstream":[],"version":"1"}'
     )
     assert stage_key(MEDIA, SPEC) == blake2b_16(recipe.encode())
-    assert stage_key(MEDIA, SPEC) == "fad108ad423762361fbf36de9e2c19f1"
+    assert stage_key(MEDIA, SPEC) == "b0bb668ef6cb3f4d09bff6a1ec6179a9"
 
 
 @pytest.mark.parametrize(
@@ -140,6 +140,7 @@ def test_a_stage_key_is_what_the_recipe_says() -> None:
         StageSpec("face-tracks", "facemesh", TRACKS.version, {"rate_hz": 5.0}, "mesh", "ff"),
         StageSpec("face-tracks", "facemesh", TRACKS.version, TRACKS.settings, "other", "ff"),
         StageSpec("face-tracks", "facemesh", TRACKS.version, TRACKS.settings, "mesh", "00"),
+        replace(TRACKS, backend="mediapipe 0.10.22"),
     ],
 )
 def test_every_part_of_a_spec_takes_part_in_the_key(changed: StageSpec) -> None:

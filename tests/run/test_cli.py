@@ -329,3 +329,18 @@ def test_doctor_names_what_is_missing(capsys):
     out = capsys.readouterr().out
     for part in ("mediapipe", "opensmile", "text encoder", "cache", "Python"):
         assert part in out
+
+
+def test_a_warning_told_before_is_pointed_at(capsys):
+    from affect_pipe.commands.common import WarningTeller
+
+    warn = WarningTeller(named=True)
+    long = "nobody knows the words of this recording, and this is said at some length."
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        warn(name, [long, f"only {name}"])
+    first, _, second, own, third, _ = capsys.readouterr().err.splitlines()
+    assert first == f"affect-pipe: warning: a.mp4: {long}"
+    assert second.startswith("affect-pipe: warning: b.mp4: as for a.mp4: nobody knows the words")
+    assert second.endswith("...")
+    assert own == "affect-pipe: warning: b.mp4: only b.mp4"
+    assert third == second.replace("b.mp4", "c.mp4")

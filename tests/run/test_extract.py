@@ -323,7 +323,7 @@ def test_a_format_whose_library_is_missing(clip, cache, tmp_path, monkeypatch, c
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     assert extract(cache, clip, "--format", "hdf5", "--out", tmp_path / "out") == 1
     err = capsys.readouterr().err
-    assert 'pip install "affect-pipe[train]"' in err
+    assert 'pip install "affect-pipe[hdf5]"' in err
     assert "parquet, csv and npz work without it" in err
 
 

@@ -68,8 +68,8 @@ def analyse(samples: Array, sample_rate_hz: int = 16_000, *, raw: bool = False) 
     Parameters
     ----------
     samples
-        Mono speech `[n]`, float, full scale 1. MCEP_0 and nothing else but digital silence
-        depends on the level.
+        Mono speech `[n]`, float, full scale 1. Of the columns only MCEP_0 and creak depend on
+        the level.
     sample_rate_hz
         Must be 16000.
     raw
@@ -90,13 +90,15 @@ def analyse(samples: Array, sample_rate_hz: int = 16_000, *, raw: bool = False) 
     """
     if samples.ndim != 1 or not np.isfinite(samples).all():
         raise ValueError(f"COVAREP measures need one channel of finite samples {samples.shape}")
-    samples = samples.astype(np.float64)
-    error = residual(samples, _RESIDUAL_ORDER)
-    pitch = srh.pitch(samples, sample_rate_hz)
-    sign = polarity(samples, error)
-    samples, error = sign * samples, sign * error
     n = len(samples)
     values = np.zeros((grid.n_rows(n), len(NAMES)))
+    if sample_rate_hz == grid.SAMPLE_RATE_HZ and not len(values):
+        return CovarepMatrix(grid.row_times_s(n), values)
+    samples = samples.astype(np.float64, copy=False)
+    error = residual(samples, _RESIDUAL_ORDER)
+    pitch = srh.pitch(samples, sample_rate_hz)
+    if polarity(samples, error) < 0:
+        samples, error = -samples, -error
 
     def put(name: str, column: Array) -> None:
         values[:, INDEX[name]] = column

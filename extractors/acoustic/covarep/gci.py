@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from affect_pipe.extractors.acoustic.covarep.convolution import convolve_same
 from affect_pipe.extractors.acoustic.covarep.srh import Pitch
 
 # Window of the mean-based signal in mean periods.
@@ -90,8 +91,7 @@ def mean_based(
     """
     half = int(np.floor(_WINDOW_PERIODS * round(sample_rate_hz / median_hz) / 2 + 0.5))
     window = np.blackman(2 * half + 1)
-    smooth = signal.oaconvolve(samples, window / window.sum(), mode="full")[half:]
-    smooth = smooth[: len(samples)]
+    smooth = convolve_same(samples, window / window.sum())
     nyquist_hz = sample_rate_hz / 2
     order, edge = signal.ellipord(
         _PASS_HZ / nyquist_hz, _STOP_HZ / nyquist_hz, _RIPPLE_DB, _ATTENUATION_DB

@@ -135,7 +135,9 @@ def _high_passed(frames: NDArray[np.float64], sample_rate_hz: int) -> NDArray[np
 def _high_pass(sample_rate_hz: int) -> NDArray[np.float64]:
     """Least-squares linear-phase FIR high-pass."""
     bands = [0.0, _STOP_HZ, _PASS_HZ, sample_rate_hz / 2]
-    return np.asarray(signal.firls(_TAPS, bands, [0.0, 0.0, 1.0, 1.0], fs=sample_rate_hz))
+    taps = signal.firls(_TAPS, bands, [0.0, 0.0, 1.0, 1.0], fs=sample_rate_hz)
+    # The solver's last digits depend on its threads and on the processor.
+    return np.asarray(np.round(taps, 10))
 
 
 def _alike(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

@@ -32,6 +32,8 @@ def peak_slope(samples: NDArray[np.float64], *, raw: bool = False) -> NDArray[np
         octave downwards, that is, negative for a soft voice.
     """
     n_frames = max(0, (len(samples) - FRAME) // HOP + 1)
+    if not n_frames:
+        return np.zeros(0)
     levels = np.empty((n_frames, _OCTAVES))
     sounding = np.concatenate([[0], np.cumsum(samples != 0)])
     starts = np.arange(n_frames) * HOP
@@ -40,7 +42,8 @@ def peak_slope(samples: NDArray[np.float64], *, raw: bool = False) -> NDArray[np
         first = np.maximum(starts - reach, 0)
         stop = np.minimum(starts + FRAME + reach, len(samples))
         silent = sounding[stop] == sounding[first]
-        peak = _frame_maxima(np.abs(filtered(samples, octave)), n_frames)
+        swing = filtered(samples, octave)
+        peak = _frame_maxima(np.abs(swing, out=swing), n_frames)
         levels[:, octave] = np.log10(np.where(silent, 1.0, np.maximum(peak, 1e-300)))
         levels[silent, octave] = -np.inf
     # Minus: the original counts octaves from the lowest wavelet upwards.
@@ -50,7 +53,9 @@ def peak_slope(samples: NDArray[np.float64], *, raw: bool = False) -> NDArray[np
     slope = np.asarray(np.einsum("mk,k->m", np.where(heard, levels, 0.0), weight))
     slope[~heard.all(axis=1)] = 0.0
     if raw:
-        slope[~heard.all(axis=1) & heard.any(axis=1)] = -np.inf
+        # Least squares with -Inf among the levels: -Inf as long as all of them lie on the side
+        # of positive weights, else undefined, and what is undefined the original sets to 0.
+        slope[~heard.all(axis=1) & heard[:, weight <= 0].all(axis=1)] = -np.inf
     return slope
 
 

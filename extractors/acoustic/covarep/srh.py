@@ -6,6 +6,7 @@ Harmonics", Interspeech 2011.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,10 @@ _THRESHOLD = 0.07
 _THRESHOLD_SPREAD = 0.085
 _SPREAD = 0.05
 _FRAMES_PER_BLOCK = 64
+# Five minutes of sums (120 MB) are kept for the second search; longer recordings make them anew.
+_FRAMES_KEPT = 30_000
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -93,23 +98,27 @@ def pitch(samples: NDArray[np.float64], sample_rate_hz: int) -> Pitch:
         )
     n_frames = max(0, (len(samples) - FRAME) // HOP + 1)
     time_s = (np.arange(n_frames) * HOP + FRAME // 2 + 1) / SAMPLE_RATE_HZ
-    sums = harmonic_sums(residual(samples, _LPC_ORDER), n_frames)
-    f0_hz, strength = _best(sums, F0_MIN_HZ, F0_MAX_HZ)
+    error = residual(samples, _LPC_ORDER)
+    kept = list(harmonic_sums(error, n_frames)) if n_frames <= _FRAMES_KEPT else None
+
+    def best(low: int, high: int) -> tuple[Array, Array, bool]:
+        return _best(kept if kept is not None else harmonic_sums(error, n_frames), low, high)
+
+    f0_hz, strength, silent = best(F0_MIN_HZ, F0_MAX_HZ)
     strong = strength > _STRONG
     if strong.any():
         median = float(np.median(f0_hz[strong]))
         low = max(F0_MIN_HZ, _round(0.5 * median))
         high = min(F0_MAX_HZ, _round(2.0 * median))
-        f0_hz, strength = _best(sums, low, high)
+        f0_hz, strength, silent = best(low, high)
     spread = np.std(strength, ddof=1) if n_frames > 1 else 0.0
     # The spread of a recording with digital silence in it is undefined in the original (0/0), and
     # the lower threshold holds.
-    silent = np.isnan(sums).any()
     threshold = _THRESHOLD_SPREAD if spread > _SPREAD and not silent else _THRESHOLD
     return Pitch(time_s, f0_hz, strength, strength > threshold)
 
 
-def harmonic_sums(error: NDArray[np.float64], n_frames: int) -> NDArray[np.float64]:
+def harmonic_sums(error: NDArray[np.float64], n_frames: int) -> Iterator[NDArray[np.float64]]:
     """SRH of every frame at every whole frequency up to 500 Hz (equation 1 of the paper).
 
     Parameters
@@ -119,10 +128,11 @@ def harmonic_sums(error: NDArray[np.float64], n_frames: int) -> NDArray[np.float
     n_frames
         Number of frames, every 160 samples from the start.
 
-    Returns
-    -------
+    Yields
+    ------
     NDArray[np.float64]
-        `[n_frames, 501]`, column f for f Hz; NaN rows where the residual is all zero.
+        `[n, 501]` for the next n frames, column f for f Hz; NaN rows where the residual is all
+        zero.
     """
     window = np.blackman(FRAME)
     f0 = np.arange(F0_MAX_HZ + 1)
@@ -130,7 +140,6 @@ def harmonic_sums(error: NDArray[np.float64], n_frames: int) -> NDArray[np.float
     # as do their harmonics.
     plus = [np.maximum(k * f0 - 1, 0) for k in range(1, _HARMONICS + 1)]
     minus = [np.maximum(((2 * k - 1) * f0 + 1) // 2 - 1, 0) for k in range(2, _HARMONICS + 1)]
-    sums = np.empty((n_frames, len(f0)))
     for block in blocks(n_frames, _FRAMES_PER_BLOCK):
         starts = np.arange(block.start, block.stop) * HOP
         frames = error[starts[:, None] + np.arange(FRAME)] * window
@@ -148,21 +157,24 @@ def harmonic_sums(error: NDArray[np.float64], n_frames: int) -> NDArray[np.float
         total = spectrum[:, plus[0]]
         for above, between in zip(plus[1:], minus, strict=True):
             total += spectrum[:, above] - spectrum[:, between]
-        sums[block] = total
-    return sums
+        yield total
 
 
-def _best(
-    sums: NDArray[np.float64], low: int, high: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Best candidate in `[low, high]` Hz of each frame and its value; 1 Hz and 0 without one."""
-    if not len(sums):
-        return np.zeros(0), np.zeros(0)
-    part = np.nan_to_num(sums[:, low : high + 1], nan=-np.inf)
-    value = part.max(axis=1)
-    found = value > 0
-    f0 = np.where(found, part.argmax(axis=1) + low, 1)
-    return f0.astype(np.float64), np.where(found, value, 0.0)
+def _best(sums: Iterable[Array], low: int, high: int) -> tuple[Array, Array, bool]:
+    """Find the best candidate in `[low, high]` Hz of each frame and its value.
+
+    1 Hz and 0 where no candidate is above 0. Lastly whether any frame is digital silence.
+    """
+    f0_hz, strength, silent = [np.zeros(0)], [np.zeros(0)], False
+    for block in sums:
+        part = block[:, low : high + 1]
+        silent = silent or bool(np.isnan(part).any())
+        part = np.nan_to_num(part, nan=-np.inf)
+        value = part.max(axis=1)
+        found = value > 0
+        f0_hz.append(np.where(found, part.argmax(axis=1) + low, 1).astype(np.float64))
+        strength.append(np.where(found, value, 0.0))
+    return np.concatenate(f0_hz), np.concatenate(strength), silent
 
 
 def _round(value: float) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
+
+from affect_pipe.extractors.acoustic.covarep.convolution import convolve_same
 
 # Half of the original's 2001 taps.
 _HALF = 1000
@@ -53,6 +54,4 @@ def filtered(samples: NDArray[np.float64], octave: int) -> NDArray[np.float64]:
     NDArray[np.float64]
         `[n]`.
     """
-    taps = wavelet(octave)
-    half = len(taps) // 2
-    return np.asarray(signal.oaconvolve(samples, taps)[half : half + len(samples)])
+    return convolve_same(samples, wavelet(octave))

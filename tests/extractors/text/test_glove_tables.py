@@ -1,8 +1,10 @@
 """Files of word vectors in the published formats, read by another, naive way and by this one."""
 
 import gzip
-import multiprocessing
+import json
 import pickle
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 
@@ -200,25 +202,27 @@ def test_another_source_of_the_same_name_is_another_table(tmp_path):
     assert a.vectors(a.find(["one"])).tolist() == [[1, 2]]
 
 
-def _convert(folder, ready, answers):
-    ready.wait()
-    table = GloVe("own", folder=folder).table
-    answers.put((str(table.path), table.vectors(table.find(["w7", "w19999"])).tolist()))
+CONVERT = """
+import json, sys
+from pathlib import Path
+from affect_pipe.extractors.text.glove.extractor import GloVe
+sys.stdin.readline()
+table = GloVe("own", folder=Path(sys.argv[1])).table
+print(json.dumps([str(table.path), table.vectors(table.find(["w7", "w19999"])).tolist()]))
+"""
 
 
 def test_several_processes_at_once(tmp_path, models):
     folder = tmp_path / "a"
     folder.mkdir()
     (folder / "own.txt").write_text("".join(f"w{i} {i} {-i}\n" for i in range(20_000)))
-    context = multiprocessing.get_context("spawn")
-    ready, answers = context.Event(), context.Queue()
-    workers = [context.Process(target=_convert, args=(folder, ready, answers)) for _ in range(3)]
+    command = [sys.executable, "-c", CONVERT, str(folder)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    workers = [subprocess.Popen(command, **pipes) for _ in range(3)]
     for worker in workers:
-        worker.start()
-    ready.set()
-    found = [answers.get(timeout=60) for _ in workers]
-    for worker in workers:
-        worker.join()
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    found = [json.loads(worker.communicate(timeout=120)[0]) for worker in workers]
     assert len({path for path, _ in found}) == 1
     assert all(rows == [[7, -7], [19999, -19999]] for _, rows in found)
     assert len(list((models / ".tables").iterdir())) == 1
