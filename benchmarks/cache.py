@@ -17,11 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -53,12 +51,6 @@ def fill(job: tuple[str, int, int]) -> None:
         )
 
 
-def timed(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
 def look(root: str, *arguments: str) -> None:
     """Run one ``affect-pipe cache`` action and print seconds, peak memory, its last line."""
     command = [sys.executable, "-m", "affect_pipe.cli", "cache", *arguments, "--cache-dir", root]
@@ -84,16 +76,23 @@ def a_million(n_entries: int, n_makers: int) -> None:
         edges = np.linspace(0, n_entries, 4 * n_makers + 1).astype(int).tolist()
         with ProcessPoolExecutor(n_makers) as pool:
             jobs = [(root, a, b) for a, b in pairwise(edges)]
-            made_s = timed(lambda: list(pool.map(fill, jobs)))
-        print(f"{n_entries} entries made in {made_s:.1f} s", flush=True)
+            start = time.perf_counter()
+            for _ in pool.map(fill, jobs):
+                pass
+        print(f"{n_entries} entries made in {time.perf_counter() - start:.1f} s", flush=True)
         cache = Cache(root)
         some = random.Random(0).sample(range(n_entries), min(2000, n_entries))
-        for what, keys in (
-            ("found", [digest_json(i) for i in some]),
-            ("found, again", [digest_json(i) for i in some]),
-            ("not found", [digest_json(-1 - i) for i in some]),
+        found = [(digest_json(i), STAGES[i % len(STAGES)]) for i in some]
+        for what, wanted in (
+            ("found", found),
+            ("found, again", found),
+            ("found by key alone", [(key, "") for key, _ in found]),
+            ("not found", [(digest_json(-1 - i), STAGES[0]) for i in some]),
         ):
-            seconds = timed(lambda keys=keys: [cache.get(key) for key in keys])  # type: ignore[misc]
+            start = time.perf_counter()
+            for key, stage in wanted:
+                cache.get(key, stage)
+            seconds = time.perf_counter() - start
             print(f"get, {what:23s}{1e6 * seconds / len(some):8.0f} us each", flush=True)
         look(root, "info")
         look(root, "ls")
