@@ -148,9 +148,8 @@ class Cache:
         if likely:
             yield likely
         # The same result may have been put by another verb, which calls the stage otherwise.
-        for name in sorted(self._storage.names(entry_folder(key))):
-            parsed = parse_entry_name(name)
-            if parsed is not None and parsed.key == key and name != likely:
+        for name in self._storage.names(entry_folder(key), f"{key}."):
+            if parse_entry_name(name) is not None and name != likely:
                 yield name
 
     def put(

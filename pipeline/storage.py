@@ -63,8 +63,8 @@ class Storage(Protocol):
     def delete(self, name: str) -> bool:
         """Remove a blob; False where it was gone. Raises OSError where it cannot be removed."""
 
-    def names(self, folder: str) -> list[str]:
-        """Return the names, with their folder, of what lies in one folder; of nothing: none."""
+    def names(self, folder: str, start: str) -> list[str]:
+        """Return what lies in one folder and begins with ``start``, by name, folder included."""
 
     def files(self, below: str = "") -> Iterator[StoredFile]:
         """List the blobs below a folder, temporary ones included, folder by folder, by name."""
@@ -149,12 +149,13 @@ class LocalStorage:
             return False
         return True
 
-    def names(self, folder: str) -> list[str]:
+    def names(self, folder: str, start: str) -> list[str]:
         """List one folder."""
         try:
-            return [f"{folder}/{name}" for name in os.listdir(self.folder / folder)]
+            found = os.listdir(self.folder / folder)
         except (FileNotFoundError, NotADirectoryError):
             return []
+        return sorted(f"{folder}/{name}" for name in found if name.startswith(start))
 
     def files(self, below: str = "") -> Iterator[StoredFile]:
         """Walk the folder; a file that vanishes meanwhile is left out."""
@@ -251,7 +252,7 @@ class RemoteStorage:
             return False
         return True
 
-    def names(self, folder: str) -> list[str]:
+    def names(self, folder: str, start: str) -> list[str]:
         """List one folder afresh."""
         path = self._path(folder)
         self._fs.invalidate_cache(path)
@@ -260,7 +261,8 @@ class RemoteStorage:
                 found = self._fs.ls(path, detail=False)
         except FileNotFoundError:
             return []
-        return [f"{folder}/{str(item).rpartition('/')[2]}" for item in found]
+        names = (str(item).rpartition("/")[2] for item in found)
+        return sorted(f"{folder}/{name}" for name in names if name.startswith(start))
 
     def files(self, below: str = "") -> Iterator[StoredFile]:
         """List the blobs afresh; another process may have written since the last listing."""
