@@ -1,4 +1,4 @@
-"""A talking video of any length for the benchmarks: the sample in a loop, like a 720p webcam."""
+"""A talking video of any length for the benchmarks: the sample in a loop, like a webcam."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from affect_pipe.pipeline.ffmpeg import ffmpeg_binary
 from affect_pipe.pipeline.media import probe
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "talking.mp4"
-WIDTH_PX, HEIGHT_PX, RATE_HZ = 1280, 720, 30
+HEIGHT_PX, RATE_HZ = 720, 30
 
 
 def make_talking_video(
-    path: Path, seconds: float, *, bit_rate: str = "2M", preset: str = "veryfast"
+    path: Path,
+    seconds: float,
+    *,
+    height_px: int = HEIGHT_PX,
+    bit_rate: str = "2M",
+    preset: str = "veryfast",
 ) -> tuple[Path, Path]:
-    """Write a 1280 x 720, 30 frames/s H.264 and AAC video and its subtitles beside it.
+    """Write a 16:9, 30 frames/s H.264 and AAC video and its subtitles beside it.
 
     The sample stands in the middle over a blurred copy of itself, with a little noise, so that the
     stream costs about what a webcam's does to decode. One round is encoded and copied end to end,
@@ -32,7 +37,7 @@ def make_talking_video(
     """
     with tempfile.TemporaryDirectory() as folder:
         one_round = Path(folder) / "round.mkv"
-        _encode_round(one_round, bit_rate, preset)
+        _encode_round(one_round, height_px, bit_rate, preset)
         period_s = probe(one_round).duration_s
         looped = ffmpeg.input(str(one_round), stream_loop=-1)
         copied = ffmpeg.output(
@@ -51,14 +56,15 @@ def make_talking_video(
     return path, subtitles
 
 
-def _encode_round(path: Path, bit_rate: str, preset: str) -> None:
+def _encode_round(path: Path, height_px: int, bit_rate: str, preset: str) -> None:
+    width_px = height_px * 16 // 9
     sample = ffmpeg.input(str(SAMPLE))
     copies = sample.video.filter("fps", RATE_HZ).split()
     # Blurred small: at full size the blur would cost more than the encoder.
-    behind = copies[0].filter("scale", WIDTH_PX // 8, WIDTH_PX // 8).filter("boxblur", 4)
-    behind = behind.filter("scale", WIDTH_PX, WIDTH_PX).filter("crop", WIDTH_PX, HEIGHT_PX)
+    behind = copies[0].filter("scale", width_px // 8, width_px // 8).filter("boxblur", 4)
+    behind = behind.filter("scale", width_px, width_px).filter("crop", width_px, height_px)
     picture = behind.overlay(
-        copies[1].filter("scale", HEIGHT_PX, HEIGHT_PX), x=(WIDTH_PX - HEIGHT_PX) // 2, y=0
+        copies[1].filter("scale", height_px, height_px), x=(width_px - height_px) // 2, y=0
     )
     picture = picture.filter("noise", alls=3, allf="t", all_seed=1)
     output = ffmpeg.output(

@@ -2,6 +2,7 @@
 
     python benchmarks/run.py              60 s of 720p: cold, cached, the floor, stage shares
     python benchmarks/run.py --minutes 30 also a long video, for peak memory
+    python benchmarks/run.py --minutes 120 --height 180 --seconds 20
 
 Every run is a fresh process, start-up included, with a cache of its own.
 """
@@ -79,14 +80,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--minutes", type=float, help="also a video this long, for its memory")
+    parser.add_argument("--height", type=int, default=720, help="rows of the pictures (720)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         video = folder / "short.mp4"
-        make_talking_video(video, arguments.seconds)
+        make_talking_video(video, arguments.seconds, height_px=arguments.height)
         cold = run_once(video, folder / "out")
         cached = run_once(video, folder / "out")
         floor_s, _ = timed(lambda: bare_decode(video))
+        print(f"{arguments.seconds:g} s of {arguments.height}p:")
         show("cold", cold, arguments.seconds)
         show("cached", cached, arguments.seconds)
         print(f"{'decoding':12s}{floor_s:8.2f} s")
@@ -94,7 +97,7 @@ def main() -> None:
         show_stages(cold)
         if arguments.minutes:
             long = folder / "long.mp4"
-            make_talking_video(long, arguments.minutes * 60)
+            make_talking_video(long, arguments.minutes * 60, height_px=arguments.height)
             measured = run_once(long, folder / "long-out")
             print()
             show(f"{arguments.minutes:g} minutes", measured, arguments.minutes * 60)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EntryInfo:
-    """What a listing shows of an entry; ``stage`` is ``unreadable`` where its header is bad."""
+    """What a listing shows of an entry; ``media_digest`` is empty where its header was not read."""
 
     key: str
     stage: str

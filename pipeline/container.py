@@ -32,6 +32,8 @@ DEMUXERS = (
 # Headers are a little wrong in many good recordings.
 _CUT_OFF_S = 1.0
 _BUFFER_BYTES = 1 << 18
+# A whole television multiplex has fewer. Each costs half a megabyte before a picture is decoded.
+_MAX_STREAMS = 200
 
 # Beginnings of files that people pass by mistake and FFmpeg would name unhelpfully.
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
@@ -83,6 +85,7 @@ def open_container(path: Path, limits: MediaLimits) -> Iterator[Any]:
                 container_options={
                     "format_whitelist": ",".join(DEMUXERS),
                     "protocol_whitelist": "file",
+                    "max_streams": str(_MAX_STREAMS),
                 },
                 metadata_errors="replace",
                 buffer_size=_BUFFER_BYTES,

@@ -80,7 +80,7 @@ class Stages:
         A cache that cannot be written costs a warning, not the result.
         """
         with self._timed(stage) as finish:
-            entry = self._cache.get(key)
+            entry = self._cache.get(key, stage)
             if entry is not None:
                 result = from_entry(entry)
                 for message in entry.meta.get(_WARNINGS, ()):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from affect_pipe.pipeline.atomic import atomic_write, is_temporary, temporary_name
 from affect_pipe.pipeline.errors import CacheError
@@ -23,8 +23,11 @@ from affect_pipe.pipeline.optional import require
 STALE_AFTER_S = 24 * 3600.0
 
 
-@dataclass(frozen=True)
-class StoredFile:
+# Last use need not be known to the second, and a hit that writes nothing stays cheap.
+USE_RESOLUTION_S = 3600.0
+
+
+class StoredFile(NamedTuple):
     """One blob: its name, its size, and when it was last used, in seconds of the Unix clock."""
 
     name: str
@@ -54,11 +57,17 @@ class Storage(Protocol):
     def touch(self, name: str) -> None:
         """Note that the blob was used now. Never fails: it only guides `Cache.prune`."""
 
-    def delete(self, name: str) -> bool:
-        """Remove a blob; False where it was gone or cannot be removed."""
+    def move(self, name: str, new_name: str) -> None:
+        """Give a blob another name in its folder; raises FileNotFoundError where there is none."""
 
-    def files(self) -> Iterator[StoredFile]:
-        """List the blobs, temporary ones included, in no particular order."""
+    def delete(self, name: str) -> bool:
+        """Remove a blob; False where it was gone. Raises OSError where it cannot be removed."""
+
+    def names(self, folder: str, start: str) -> list[str]:
+        """Return what lies in one folder and begins with ``start``, by name, folder included."""
+
+    def files(self, below: str = "") -> Iterator[StoredFile]:
+        """List the blobs below a folder, temporary ones included, folder by folder, by name."""
 
 
 def open_storage(root: str | Path) -> Storage:
@@ -74,18 +83,24 @@ def open_storage(root: str | Path) -> Storage:
     return LocalStorage(Path(root))
 
 
-def remove_stale(storage: Storage) -> int:
-    """Remove what interrupted writes left more than a day ago; return how many files."""
-    limit_s = time.time() - STALE_AFTER_S
-    return sum(
-        storage.delete(file.name)
-        for file in storage.files()
-        if is_temporary(file.name.rpartition("/")[2]) and file.used_s < limit_s
-    )
+def is_stale(file: StoredFile) -> bool:
+    """Whether an interrupted write left this file more than a day ago.
+
+    A machine whose clock is a day ahead may take a running write for one. That write then fails
+    and says so; what others read is not touched.
+    """
+    temporary = is_temporary(file.name.rpartition("/")[2])
+    return temporary and file.used_s < time.time() - STALE_AFTER_S
 
 
 class LocalStorage:
-    """Blobs as files below one folder."""
+    """Blobs as files below one folder, which processes and machines may share.
+
+    Nothing is locked. Relied upon: renaming within a folder replaces the old file in one step, a
+    file that was flushed and closed is whole for whoever opens it afterwards, and a file's size and
+    modification time can be asked for. Local file systems, NFS, SMB and the file systems of
+    clusters give that.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -110,29 +125,60 @@ class LocalStorage:
         atomic_write(path, chunks)
 
     def touch(self, name: str) -> None:
-        """Set the access time, whatever the mount options; the modification time stays."""
+        """Set the modification time, where it is not recent.
+
+        Not the access time: backups, virus scanners and `Cache.verify` set that too, and many
+        mounts keep none. The file server says what time it is, so that machines whose clocks
+        disagree still agree on the order of use.
+        """
         path = self.folder / name
         with contextlib.suppress(OSError):
-            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+            # The distance either way: a clock that went backwards must not stop the notes.
+            if abs(time.time() - path.stat().st_mtime) > USE_RESOLUTION_S:
+                os.utime(path)
+
+    def move(self, name: str, new_name: str) -> None:
+        """Rename the file."""
+        os.replace(self.folder / name, self.folder / new_name)
 
     def delete(self, name: str) -> bool:
         """Unlink the file."""
         try:
             (self.folder / name).unlink()
-        except OSError:
+        except FileNotFoundError:
             return False
         return True
 
-    def files(self) -> Iterator[StoredFile]:
+    def names(self, folder: str, start: str) -> list[str]:
+        """List one folder."""
+        try:
+            found = os.listdir(self.folder / folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(f"{folder}/{name}" for name in found if name.startswith(start))
+
+    def files(self, below: str = "") -> Iterator[StoredFile]:
         """Walk the folder; a file that vanishes meanwhile is left out."""
-        for folder, _, names in os.walk(self.folder):
-            for file_name in names:
-                path = Path(folder, file_name)
-                with contextlib.suppress(OSError):
-                    found = path.stat()
-                    name = path.relative_to(self.folder).as_posix()
-                    used_s = max(found.st_atime, found.st_mtime)
-                    yield StoredFile(name, found.st_size, used_s)
+        return _scan(self.folder / below, below)
+
+
+def _scan(folder: str | Path, name: str) -> Iterator[StoredFile]:
+    try:
+        with os.scandir(folder) as listing:
+            found = sorted(listing, key=lambda item: item.name)
+    except OSError:
+        return
+    for item in found:
+        item_name = f"{name}/{item.name}" if name else item.name
+        try:
+            if item.is_dir(follow_symlinks=False):
+                yield from _scan(item.path, item_name)
+                continue
+            status = item.stat()
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            yield StoredFile(item_name, status.st_size, status.st_mtime)
 
 
 class RemoteStorage:
@@ -192,23 +238,41 @@ class RemoteStorage:
     def touch(self, name: str) -> None:
         """Do nothing: see the class."""
 
+    def move(self, name: str, new_name: str) -> None:
+        """Move the blob: in most object stores a copy, then a removal."""
+        with _os_errors():
+            self._fs.mv(self._path(name), self._path(new_name))
+
     def delete(self, name: str) -> bool:
         """Remove the blob."""
         try:
-            self._fs.rm_file(self._path(name))
-        except Exception:  # a store's own errors are of any class
+            with _os_errors():
+                self._fs.rm_file(self._path(name))
+        except FileNotFoundError:
             return False
         return True
 
-    def files(self) -> Iterator[StoredFile]:
+    def names(self, folder: str, start: str) -> list[str]:
+        """List one folder afresh."""
+        path = self._path(folder)
+        self._fs.invalidate_cache(path)
+        try:
+            with _os_errors():
+                found = self._fs.ls(path, detail=False)
+        except FileNotFoundError:
+            return []
+        names = (str(item).rpartition("/")[2] for item in found)
+        return sorted(f"{folder}/{name}" for name in names if name.startswith(start))
+
+    def files(self, below: str = "") -> Iterator[StoredFile]:
         """List the blobs afresh; another process may have written since the last listing."""
         self._fs.invalidate_cache()
         try:
             with _os_errors():
-                found = self._fs.find(self._root, detail=True)
+                found = self._fs.find(self._path(below) if below else self._root, detail=True)
         except FileNotFoundError:
             return
-        for path, details in found.items():
+        for path, details in sorted(found.items()):
             name = path.removeprefix(self._root).lstrip("/")
             yield StoredFile(name, int(details.get("size") or 0), _written_s(details))
 

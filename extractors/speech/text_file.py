@@ -32,6 +32,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a folder, not a transcript file: name the file in it.")
+        # A pipe may never say anything, a device may never end.
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is a pipe or a device: give the transcript as a file.")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:

@@ -23,6 +23,10 @@ VERSION = "3"
 MAX_WORDS_PER_S = 30.0
 # What even a second of media may have: a title card, a whole text shown at once.
 _WORDS_AT_LEAST = 200
+# What files spend on a word at most: Whisper's JSON has its times, tokens and probabilities.
+_CHARACTERS_A_WORD = 200
+# What a word has at most, on average and ever; scripts without spaces are far below either.
+_LETTERS_A_WORD, _LONGEST_WORD = 20, 5000
 _READERS = {".srt": read_srt, ".vtt": read_vtt, ".json": read_whisper_json}
 #: Formats by file name, best first: subtitles are usually checked by a person.
 FORMATS = (".srt", ".vtt", ".json", ".txt")
@@ -101,11 +105,16 @@ def read_transcript(
         raise TranscriptError(f"{path} is empty: expected a transcript.")
     if duration_s is not None:
         # Each cue that survives holds a word: a look at the bare text spares the parsing.
+        _check_rate(len(text) // _CHARACTERS_A_WORD, path, duration_s, max_words_per_s)
         _check_rate(text.count("-->"), path, duration_s, max_words_per_s)
     found: CueFile = reader(text, path)
     if duration_s is not None:
         n_words = sum(len(cue.words) or len(cue.text.split()) for cue in found.cues)
         _check_rate(n_words, path, duration_s, max_words_per_s)
+        for cue in found.cues:
+            _check_letters(cue.text, path)
+        n_letters = sum(len(cue.text) for cue in found.cues)
+        _check_rate(n_letters // _LETTERS_A_WORD, path, duration_s, max_words_per_s)
     segments, repairs = to_segments(found.cues, path, duration_s)
     empty = () if segments else ("it holds no words.",)
     return Transcript(
@@ -124,6 +133,15 @@ def _check_rate(n_words: int, path: Path, duration_s: float, max_words_per_s: fl
             f"this media lasts {duration_s:.1f} s, and {max_words_per_s:g} words a second are "
             "allowed: name the right one with --transcript, move this one away, or raise "
             "limits.max_words_per_s."
+        )
+
+
+def _check_letters(text: str, path: Path) -> None:
+    """Refuse what is no text: everything later takes longer for a longer word."""
+    longest = max(map(len, text.split()), default=0)
+    if longest > _LONGEST_WORD:
+        raise TranscriptError(
+            f"{path} holds a word of {longest} letters: it is damaged or no transcript."
         )
 
 
@@ -176,6 +194,13 @@ class TranscriptFile:
             from affect_pipe.extractors.speech.alignment import transcript_from_text
 
             text, warning = decode(read_bytes(self._path), self._path)
+            _check_letters(text, self._path)
+            _check_rate(
+                len(text) // _LETTERS_A_WORD,
+                self._path,
+                source.media.duration_s,
+                self._max_words_per_s,
+            )
             return transcript_from_text(text, self._path, source, warning)
         transcript = read_transcript(
             self._path,

@@ -7,6 +7,7 @@ import math
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,3 +94,31 @@ def test_any_bytes_decode_or_are_refused(data):
             reader(text, PATH)
         except TranscriptError:
             pass
+
+
+CUE = "1\n00:00:00,100 --> 00:00:00,900\n{}\n"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "why"),
+    [
+        (".srt", CUE.format("a" * 6000), "a word of 6000 letters"),
+        (".vtt", "WEBVTT\n\n00:00.100 --> 00:00.900\n" + "a" * 6000, "a word of 6000 letters"),
+        (".json", json.dumps({"segments": [{"start": 0, "end": 1, "text": "b" * 9000}]}), "9000"),
+        # Few words, but more letters than they can have.
+        (".srt", CUE.format("antidisestablishmentarianism-" * 3 + " ") * 120, "another video"),
+        # No words at all, but more text than its few words could need.
+        (".srt", CUE.format("<b>" * 300_000), "another video"),
+    ],
+)
+def test_what_no_length_of_speech_needs_is_refused_before_it_costs(tmp_path, suffix, text, why):
+    path = tmp_path / f"a{suffix}"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(TranscriptError, match=why):
+        read_transcript(path, duration_s=2.0)
+
+
+def test_languages_without_spaces_are_no_long_words(tmp_path):
+    path = tmp_path / "a.srt"
+    path.write_text(CUE.format("今天天气很好我们一起去公园散步吧。" * 3), encoding="utf-8")
+    assert read_transcript(path, duration_s=2.0).segments

@@ -36,8 +36,8 @@ ARRAYS = {
 META = {"reasons": ["no face", None], "é\n": {"n": 1, "x": 0.1}}
 
 
-def place(root: Path, key: str = KEY) -> Path:
-    return root / "entries" / key[:2] / f"{key}.safetensors"
+def place(root: Path, key: str = KEY, stage: str = "s") -> Path:
+    return root / "entries" / key[:2] / f"{key}.{stage}.safetensors"
 
 
 @pytest.fixture
@@ -202,8 +202,8 @@ def test_a_file_cut_short_is_reported_and_dropped(
     ids=range(9),
 )
 def test_garbage_is_reported_and_dropped(cache: Cache, problems: list[str], garbage: bytes) -> None:
-    cache._storage.write(f"entries/{KEY[:2]}/{KEY}.safetensors", [garbage])
-    assert [e.stage for e in cache.entries()] == ["unreadable"]
+    cache._storage.write(f"entries/{KEY[:2]}/{KEY}.s.safetensors", [garbage])
+    assert [e.stage for e in cache.entries(headers=True)] == ["unreadable"]
     assert [p.dropped for p in cache.verify()] == [False]
     assert cache.get(KEY) is None
     assert len(problems) == 1
@@ -221,6 +221,55 @@ def test_an_entry_under_another_name_is_not_taken_for_it(
     assert "belongs to" in problems[0]
 
 
+def test_an_entry_under_another_stage_is_damaged(
+    local: Cache, tmp_path: Path, problems: list[str]
+) -> None:
+    local.put(KEY, "s", {"x": np.zeros(3)})
+    place(tmp_path / "cache").rename(place(tmp_path / "cache", stage="fusion"))
+    assert local.get(KEY) is None
+    assert "belongs to the stage s" in problems[0]
+
+
+def test_a_good_entry_that_replaced_a_damaged_one_is_not_dropped(
+    local: Cache, tmp_path: Path, problems: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Another process writes between the look at the damaged bytes and their removal.
+    local.put(KEY, "s", {"x": np.arange(9)})
+    path = place(tmp_path / "cache")
+    path.write_bytes(b"garbage")
+    move = local._storage.move
+
+    def slow(name: str, new_name: str) -> None:
+        if path.exists() and path.read_bytes() == b"garbage":
+            Cache(local.root).put(KEY, "s", {"x": np.arange(9)})
+        move(name, new_name)
+
+    monkeypatch.setattr(local._storage, "move", slow)
+    check_is(local.get(KEY), {"x": np.arange(9)}, {})
+    check_is(local.get(KEY), {"x": np.arange(9)}, {})
+    path.write_bytes(b"garbage")
+    assert local.verify(drop=True) == []
+    assert (len(local.entries()), problems, len(os.listdir(path.parent))) == (1, [], 1)
+
+
+def test_a_file_that_another_machine_replaced_is_read_again(
+    local: Cache, monkeypatch: pytest.MonkeyPatch, problems: list[str]
+) -> None:
+    # NFS has no other way to say that an open file was removed.
+    local.put(KEY, "s", {"x": np.arange(3)})
+    opened = local._storage.open
+    stale = [OSError(errno.ESTALE, "Stale file handle")]
+
+    def open_once(name: str) -> Any:
+        if stale:
+            raise stale.pop()
+        return opened(name)
+
+    monkeypatch.setattr(local._storage, "open", open_once)
+    check_is(local.get(KEY), {"x": np.arange(3)}, {})
+    assert not problems
+
+
 def test_another_format_version_is_ignored_and_kept(
     local: Cache, tmp_path: Path, problems: list[str]
 ) -> None:
@@ -229,7 +278,7 @@ def test_another_format_version_is_ignored_and_kept(
     place(tmp_path / "cache").write_bytes(save({"x": np.zeros(1)}, {"affect_pipe_cache": envelope}))
     assert local.get(KEY) is None
     assert local.verify(drop=True) == []
-    assert [e.stage for e in local.entries()] == ["other-version"]
+    assert [e.stage for e in local.entries(headers=True)] == ["other-version"]
     assert not problems
     local.put(KEY, "s", {}, {"n": 1})
     check_is(local.get(KEY), {}, {"n": 1})
@@ -251,7 +300,7 @@ def test_verify_reads_every_entry_and_drops_when_asked(cache: Cache) -> None:
     for i, key in enumerate(keys):
         cache.put(key, "s", {"x": np.full(100, i)})
     assert cache.verify() == []
-    name = f"entries/{keys[2][:2]}/{keys[2]}.safetensors"
+    name = f"entries/{keys[2][:2]}/{keys[2]}.s.safetensors"
     with cache._storage.open(name) as file:
         data = file.read()
     cache._storage.write(name, [flip(data, len(data) - 1)])
@@ -259,6 +308,22 @@ def test_verify_reads_every_entry_and_drops_when_asked(cache: Cache) -> None:
     assert [(p.key, p.dropped) for p in cache.verify(drop=True)] == [(keys[2], True)]
     assert cache.verify() == []
     assert len(cache.entries()) == 4
+
+
+def test_verify_by_several_finds_the_same(cache: Cache) -> None:
+    keys = sorted(digest_json(i) for i in range(600))
+    for key in keys[::60]:
+        cache.put(key, "s", {"x": np.zeros(3)})
+    for key in keys[::120]:
+        cache._storage.write(f"entries/{key[:2]}/{key}.s.safetensors", [b"garbage"])
+    alone = cache.verify()
+    assert [problem.key for problem in alone] == keys[::120]
+    assert cache.verify(workers=2) == alone
+    assert all(problem.dropped for problem in cache.verify(workers=2, drop=True))
+    assert cache.verify(workers=2) == []
+    assert len(cache.entries()) == 5
+    with pytest.raises(ValueError, match="at least 1"):
+        cache.verify(workers=0)
 
 
 # What is there, and removing it
@@ -294,12 +359,116 @@ def test_prune_removes_what_was_unused_for_longest(local: Cache, tmp_path: Path)
     assert local.prune(2 * size).n_removed == 0
 
 
-def test_a_read_does_not_change_when_the_entry_was_made(local: Cache, tmp_path: Path) -> None:
+def test_verifying_is_not_using(local: Cache, tmp_path: Path) -> None:
+    # Reading moves the access time on most mounts, which backups and scanners do too.
     local.put(KEY, "s", {})
     os.utime(place(tmp_path / "cache"), (1e9, 1e9))
-    local.get(KEY)
-    assert place(tmp_path / "cache").stat().st_mtime == 1e9
+    assert local.verify() == []
+    place(tmp_path / "cache").read_bytes()
+    assert local.entries(headers=True)[0].used_s == 1e9
+    local.get(KEY, "s")
     assert local.entries()[0].used_s > 1.5e9
+
+
+@pytest.mark.parametrize(
+    ("age_s", "noted"), [(600, False), (-600, False), (7200, True), (-7200, True)]
+)
+def test_use_is_noted_once_an_hour(local: Cache, tmp_path: Path, age_s: int, noted: bool) -> None:
+    local.put(KEY, "s", {})
+    written_s = time.time() - age_s
+    os.utime(place(tmp_path / "cache"), (written_s, written_s))
+    local.get(KEY, "s")
+    assert (abs(local.entries()[0].used_s - time.time()) < 60) == noted
+
+
+def test_prune_counts_what_another_prune_removed(
+    local: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Both listed the same entries; what the other took must not make this one take more.
+    other = Cache(local.root)
+    for i in range(8):
+        local.put(digest_json(i), "s", {"x": np.zeros(100)})
+    for i, entry in enumerate(local.entries()):
+        os.utime(place(Path(local.root), entry.key), (1e9, 1e9 + (0 if i < 6 else i)))
+    size = local.entries()[0].size_bytes
+    delete = local._storage.delete
+    others: list[int] = []
+
+    def late(name: str) -> bool:
+        if not others:
+            others.append(other.prune(4 * size).n_removed)
+        return delete(name)
+
+    monkeypatch.setattr(local._storage, "delete", late)
+    removal = local.prune(4 * size)
+    assert (others, removal.n_removed, removal.left_bytes) == ([4], 0, 4 * size)
+    assert len(local.entries()) == 4
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=12), st.integers(-1, 20))
+def test_prune_removes_what_sorting_by_use_would(
+    tmp_path_factory: pytest.TempPathFactory, entries: list[tuple[int, int]], keep: int
+) -> None:
+    cache = Cache(tmp_path_factory.mktemp("prune"))
+    left = []
+    for i, (used, size) in enumerate(entries):
+        key = digest_json(i)
+        path = place(Path(cache.root), key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * size)
+        os.utime(path, (1e9 + used, 1e9 + used))
+        left.append((used, key, size))
+    left.sort()
+    while sum(size for *_, size in left) > keep:
+        if not left:
+            break
+        left.pop(0)
+    removal = cache.prune(keep)
+    assert {e.key for e in cache.entries()} == {key for _, key, _ in left}
+    assert removal.n_removed == len(entries) - len(left)
+    assert removal.left_bytes == sum(size for *_, size in left)
+
+
+def test_listing_opens_nothing(local: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(3):
+        local.put(digest_json(i), f"stage {i}/..", {"x": np.zeros(9)}, media_digest="ab")
+    with_headers = local.entries(headers=True)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert list(local.info().stages) == [f"stage {i}/.." for i in range(3)]
+    listed = local.entries()
+    assert [e.media_digest for e in listed] == ["", "", ""]
+    assert [(e.key, e.stage, e.size_bytes) for e in listed] == [
+        (e.key, e.stage, e.size_bytes) for e in with_headers
+    ]
+    assert [e.key for e in listed] == sorted(e.key for e in listed)
+    assert local.prune(0).n_removed == 3
+
+
+def test_the_key_alone_decides(cache: Cache) -> None:
+    cache.put(KEY, "features-visual", {"x": np.arange(3)}, {})
+    for stage in ("", "features-visual", "features-facemesh"):
+        check_is(cache.get(KEY, stage), {"x": np.arange(3)}, {})
+    assert cache.get(digest_json("none"), "features-visual") is None
+
+
+def test_entries_named_without_a_stage_are_understood(local: Cache, tmp_path: Path) -> None:
+    local.put(KEY, "s", {"x": np.arange(3)}, {})
+    path = place(tmp_path / "cache")
+    path.rename(path.with_name(f"{KEY}.safetensors"))
+    check_is(local.get(KEY, "s"), {"x": np.arange(3)}, {})
+    assert [e.stage for e in local.entries()] == ["s"]
+    assert local.verify() == []
+    assert local.prune(0).n_removed == 1
+
+
+@pytest.mark.parametrize("stage", ["", "x" * 151])
+def test_a_stage_that_no_name_can_hold_is_refused(local: Cache, stage: str) -> None:
+    with pytest.raises(ValueError, match="1 to 150 characters"):
+        local.put(KEY, stage, {})
 
 
 def test_clear_removes_entries_and_nothing_else(cache: Cache, tmp_path: Path) -> None:

@@ -90,3 +90,24 @@ def test_a_stream_that_outruns_its_header_is_stopped(make_media):
         read_audio(media, limits=limits)
     with pytest.raises(MediaError, match=r"runs past the limit of 0.5 s"):
         list(iter_frames(media, 10, limits=limits))
+
+
+@pytest.mark.parametrize(("n_copies", "opens"), [(50, True), (1000, False)])
+def test_a_thousand_streams_are_not_opened(make_media, n_copies, opens):
+    # Each would cost half a megabyte and some of a second before anything is decoded.
+    data = make_media("a.m4a", *SINE).read_bytes()
+    at = data.index(b"moov") - 4
+    moov = data[at:]
+    track = moov.index(b"trak") - 4
+    size = int.from_bytes(moov[track : track + 4], "big")
+    more = moov[track : track + size] * (n_copies - 1)
+    grown = (len(moov) + len(more)).to_bytes(4, "big") + moov[4 : track + size] + more
+    path = make_media("b.m4a", *SINE)
+    # Sizes of what follows moov would be wrong: FFmpeg writes it last.
+    assert int.from_bytes(moov[:4], "big") == len(moov)
+    path.write_bytes(data[:at] + grown + moov[track + size :])
+    if opens:
+        assert probe(path).audio is not None
+    else:
+        with pytest.raises(MediaError):
+            probe(path)
