@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 import importlib.util
 from types import ModuleType
 
@@ -31,6 +32,8 @@ def require(
     MissingDependencyError
         If the import fails.
     """
+    # From 1.29 on it reports to its makers unless told not to before it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         return importlib.import_module(module)
     except ImportError as error:
