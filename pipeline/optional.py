@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import os
 import importlib.util
+import os
 from types import ModuleType
 
 from affect_pipe.pipeline.errors import MissingDependencyError
