@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 from types import ModuleType
 
 from affect_pipe.pipeline.errors import MissingDependencyError
@@ -31,6 +32,8 @@ def require(
     MissingDependencyError
         If the import fails.
     """
+    # From 1.29 on it reports to its makers unless told not to before it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         return importlib.import_module(module)
     except ImportError as error:
