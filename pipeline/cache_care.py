@@ -6,10 +6,10 @@ import math
 import re
 import time
 from array import array
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
-from itertools import islice
 
 import numpy as np
 
@@ -22,8 +22,8 @@ from affect_pipe.pipeline.storage import LocalStorage, Storage, StoredFile, is_s
 DIGESTS = "digests"
 _MEMO_NAME = re.compile(DIGESTS + "/[0-9a-f]{32}")
 _MEMO_LIFE_S = 90 * 24 * 3600.0
-# Names handed to one worker at a time, and how many such lots are under way for each.
-_LOT, _LOTS_A_WORKER = 256, 4
+# Handed to one worker at a time, and how many such lots are under way for each.
+_LOT, _LOT_BYTES, _LOTS_A_WORKER = 1024, 1 << 24, 4
 
 
 def find_entries(storage: Storage, *, tidy: bool = False) -> Iterator[tuple[EntryName, StoredFile]]:
@@ -92,15 +92,20 @@ def verify(storage: Storage, *, drop: bool = False, workers: int = 1) -> list[Pr
         Processes that read a folder, threads that read anything else.
     """
     check = partial(_check, storage, drop)
-    lots = _lots(file.name for _, file in find_entries(storage, tidy=True))
+    lots = _lots(file for _, file in find_entries(storage, tidy=True))
     if workers == 1:
         found = [problem for lot in lots for problem in check(lot)]
     else:
+        found = []
+        waiting: deque[Future[list[Problem]]] = deque()
         with _pool(storage, workers) as pool:
-            found = []
-            # Not all at once: a million waiting tasks would be most of a gigabyte.
-            while batch := list(islice(lots, workers * _LOTS_A_WORKER)):
-                found += [problem for lot in pool.map(check, batch) for problem in lot]
+            for lot in lots:
+                waiting.append(pool.submit(check, lot))
+                # Not all at once: a million waiting names would be hundreds of megabytes.
+                if len(waiting) > workers * _LOTS_A_WORKER:
+                    found += waiting.popleft().result()
+            while waiting:
+                found += waiting.popleft().result()
     return sorted(found, key=lambda problem: problem.key)
 
 
@@ -116,9 +121,17 @@ def _pool(storage: Storage, workers: int) -> Executor:
     return pool
 
 
-def _lots(names: Iterable[str]) -> Iterator[list[str]]:
-    names = iter(names)
-    while lot := list(islice(names, _LOT)):
+def _lots(files: Iterable[StoredFile]) -> Iterator[list[str]]:
+    """Deal names out so that a lot is worth handing over, and a few large entries are shared."""
+    lot: list[str] = []
+    n_bytes = 0
+    for file in files:
+        lot.append(file.name)
+        n_bytes += file.size_bytes
+        if len(lot) == _LOT or n_bytes >= _LOT_BYTES:
+            yield lot
+            lot, n_bytes = [], 0
+    if lot:
         yield lot
 
 
