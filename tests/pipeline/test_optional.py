@@ -12,7 +12,8 @@ def test_a_library_that_reports_to_its_makers_is_told_not_to(tmp_path):
     pytest.importorskip("onnxruntime")
     code = (
         "from affect_pipe.pipeline.optional import require; "
-        "require('onnxruntime', feature='this test')"
+        "require('onnxruntime', feature='this test'); "
+        "import os; assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_", "CI"))}
     environment |= {"HOME": str(tmp_path)}
