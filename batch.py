@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from affect_pipe.batch_work import AnalyzeWork, Identities, LookWork
+from affect_pipe.pipeline.batch.cores import usable_cores
 from affect_pipe.pipeline.batch.engine import Engine, R, RetryPolicy, Stop, Work
 from affect_pipe.pipeline.batch.events import Listener, ignore
 from affect_pipe.pipeline.batch.find import find_items
 from affect_pipe.pipeline.batch.ledger import NAME, History, Ledger, read_ledger
-from affect_pipe.pipeline.batch.local import LocalEngine, Patience, usable_cores
+from affect_pipe.pipeline.batch.local import LocalEngine, Patience
 from affect_pipe.pipeline.batch.lock import only_one
 from affect_pipe.pipeline.batch.records import Item, Plan, Request, Summary
 from affect_pipe.pipeline.batch.remote_media import WithRemoteMedia

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from typing import Generic
 
+from affect_pipe.pipeline.batch.cores import Cores, shares
 from affect_pipe.pipeline.batch.engine import (
     Abandoned,
     Began,
@@ -117,7 +117,7 @@ class LocalEngine:
     ) -> None:
         """Make attempts at every task; see `engine.Engine.run`."""
         budget = default_budget() if self.budget_bytes is None else self.budget_bytes
-        _Run(self, work, budget, report, deque(tasks))(stop)
+        _Run(self, work, budget, report, deque(tasks), shares(self.workers))(stop)
 
 
 @dataclass
@@ -129,6 +129,7 @@ class _Run(Generic[R]):
     budget_bytes: int
     report: Callable[[EngineEvent[R]], None]
     queue: deque[Task]
+    shares: tuple[Cores, ...]
     pool: list[WorkerProcess] = field(default_factory=list)
     needs: dict[str, int] = field(default_factory=dict)
     base_bytes: int = BASE_BYTES
@@ -177,7 +178,11 @@ class _Run(Generic[R]):
 
     def _start(self) -> WorkerProcess:
         self.started += 1
-        worker = WorkerProcess(f"w{self.started}", self.work, self.engine.threads)
+        taken = [worker.slot for worker in self.pool]
+        slot = next(i for i in range(self.engine.workers) if i not in taken)
+        worker = WorkerProcess(
+            f"w{self.started}", slot, self.work, self.engine.threads, self.shares[slot]
+        )
         self.pool.append(worker)
         return worker
 
@@ -336,8 +341,3 @@ class _Run(Generic[R]):
 
 def _since(moment_s: float) -> float:
     return time.monotonic() - moment_s
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,6 +11,7 @@ from typing import Any
 
 from loky.backend import get_context
 
+from affect_pipe.pipeline.batch.cores import Cores
 from affect_pipe.pipeline.batch.engine import Work
 from affect_pipe.pipeline.batch.memory import tree_bytes
 from affect_pipe.pipeline.batch.records import Task
@@ -69,14 +70,19 @@ class WorkerProcess:
     Parameters
     ----------
     name : str
+    slot : int
+        Its number among the workers there are at one time, from 0.
     work : Work
     threads : int
         Of each library that computes; set before any is imported.
+    cores : frozenset of int
+        To compute on.
     """
 
-    def __init__(self, name: str, work: Work[Any], threads: int) -> None:
+    def __init__(self, name: str, slot: int, work: Work[Any], threads: int, cores: Cores) -> None:
         context = get_context("loky")
         self.name = name
+        self.slot = slot
         self.ready = False
         self.started_s = time.monotonic()
         self.running: Running | None = None
@@ -87,7 +93,7 @@ class WorkerProcess:
         lifeline, self._lifeline = context.Pipe(duplex=False)
         self.process = context.Process(
             target=serve,
-            args=(other_end, lifeline, work),
+            args=(other_end, lifeline, work, cores),
             env=dict.fromkeys(_THREADS, str(threads)),
         )
         self.process.start()

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from affect_pipe.pipeline.batch.local import usable_cores
+from affect_pipe.pipeline.batch.cores import usable_cores
 from affect_pipe.pipeline.batch.ray_code import code_to_ship
 from affect_pipe.pipeline.errors import StageError, UsageError
 from affect_pipe.pipeline.optional import require

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from affect_pipe.pipeline.batch.cores import Cores, keep_to
 from affect_pipe.pipeline.batch.engine import Told, Work
 from affect_pipe.pipeline.batch.failures import failure_of
 from affect_pipe.pipeline.batch.records import Item
@@ -37,7 +38,7 @@ class Message:
     content: Any = None
 
 
-def serve(line: Connection, lifeline: Connection, work: Work[Any]) -> None:
+def serve(line: Connection, lifeline: Connection, work: Work[Any], cores: Cores) -> None:
     """Take one item after another until the engine hangs up.
 
     Parameters
@@ -47,8 +48,11 @@ def serve(line: Connection, lifeline: Connection, work: Work[Any]) -> None:
     lifeline : Connection
         Nothing comes through it; it closes when the engine's process ends, however it ends.
     work : Work
+    cores : frozenset of int
+        To compute on: known before any library counts them for its threads.
     """
     _stand_alone()
+    keep_to(cores)
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     with contextlib.suppress(EOFError, ConnectionError):
         try:
