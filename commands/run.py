@@ -49,6 +49,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add each modality's contribution, and write <stem>.attention.npz and .png",
     )
+    run.add_argument(
+        "--overlay",
+        action="store_true",
+        help="write <stem>.overlay.mp4: the video with faces, captions and judgements drawn in",
+    )
     run.add_argument("--config", type=Path, metavar="TOML", help="settings file; flags win over it")
     run.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     run.set_defaults(handler=_run)
@@ -69,6 +74,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from affect_pipe.pipeline.results.attention_files import check_drawing
 
         check_drawing()
+    if arguments.overlay:
+        from affect_pipe.pipeline.overlay.fonts import check_drawing as check_overlay
+
+        check_overlay()
 
     from rich.console import Console
 
@@ -80,10 +89,15 @@ def _run(arguments: argparse.Namespace) -> int:
     with Analyzer(settings) as analyzer:
         for video in videos:
             try:
-                check_result_name(arguments.out, video, explain=arguments.explain)
+                check_result_name(
+                    arguments.out, video, explain=arguments.explain, overlay=arguments.overlay
+                )
+                drawn = None
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display, explain=arguments.explain)
-                _show(result, arguments.out, warn)
+                    if arguments.overlay:
+                        drawn, result = analyzer.overlay(result, arguments.out, display)
+                _show(result, arguments.out, warn, drawn)
                 codes.append(OK)
             except Exception as error:
                 if arguments.debug:
@@ -92,7 +106,9 @@ def _run(arguments: argparse.Namespace) -> int:
     return FAILED if FAILED in codes else max(codes)
 
 
-def _show(result: VideoResult, folder: Path, warn: WarningTeller) -> None:
+def _show(
+    result: VideoResult, folder: Path, warn: WarningTeller, drawn: Path | None = None
+) -> None:
     from rich.console import Console
 
     from affect_pipe.pipeline.preflight import result_names
@@ -108,6 +124,7 @@ def _show(result: VideoResult, folder: Path, warn: WarningTeller) -> None:
         from affect_pipe.pipeline.results.attention_files import write_attention
 
         written += write_attention(result, folder)
+    written += [drawn] if drawn is not None else []
     warn(result.media.path.name, result.warnings)
     with standard_output():
         if result.features.utterances:
