@@ -213,15 +213,15 @@ class Analyzer:
 
     def overlay(
         self, result: VideoResult, folder: str | Path, listener: Listener = ignore
-    ) -> tuple[Path | None, VideoResult]:
+    ) -> tuple[Path | None, tuple[str, ...]]:
         """Draw a result of this analyzer into its video, as ``<stem>.overlay.mp4``.
 
         Returns
         -------
         path : Path or None
             None where the file has no picture.
-        result : VideoResult
-            With what was to be warned of.
+        warnings : tuple of str
+            What could not be drawn, and why.
 
         Raises
         ------
@@ -230,7 +230,7 @@ class Analyzer:
         """
         from affect_pipe.overlay import overlay
 
-        path, warnings = overlay(
+        return overlay(
             result,
             folder,
             self._extractors,
@@ -239,7 +239,6 @@ class Analyzer:
             self._settings.limits,
             listener,
         )
-        return path, replace(result, warnings=(*result.warnings, *warnings))
 
 
 def matching_extractors(specs: Sequence[FeatureSpec]) -> tuple[FeatureExtractor, ...]:

@@ -92,12 +92,16 @@ def _run(arguments: argparse.Namespace) -> int:
                 check_result_name(
                     arguments.out, video, explain=arguments.explain, overlay=arguments.overlay
                 )
-                drawn = None
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display, explain=arguments.explain)
+                    written = _write(result, arguments.out)
+                    warnings = result.warnings
                     if arguments.overlay:
-                        drawn, result = analyzer.overlay(result, arguments.out, display)
-                _show(result, arguments.out, warn, drawn)
+                        drawn, told = analyzer.overlay(result, arguments.out, display)
+                        written += [drawn] if drawn is not None else []
+                        warnings += told
+                warn(video.name, warnings)
+                _show(result, written)
                 codes.append(OK)
             except Exception as error:
                 if arguments.debug:
@@ -106,16 +110,10 @@ def _run(arguments: argparse.Namespace) -> int:
     return FAILED if FAILED in codes else max(codes)
 
 
-def _show(
-    result: VideoResult, folder: Path, warn: WarningTeller, drawn: Path | None = None
-) -> None:
-    from rich.console import Console
-
+def _write(result: VideoResult, folder: Path) -> list[Path]:
     from affect_pipe.pipeline.preflight import result_names
     from affect_pipe.pipeline.results.csv_result import write_csv
     from affect_pipe.pipeline.results.json_result import write_json
-    from affect_pipe.pipeline.results.table import to_table
-    from affect_pipe.pipeline.results.terminal_text import printable
 
     written = [folder / name for name in result_names(result.media.path)]
     write_json(result, written[0])
@@ -124,8 +122,15 @@ def _show(
         from affect_pipe.pipeline.results.attention_files import write_attention
 
         written += write_attention(result, folder)
-    written += [drawn] if drawn is not None else []
-    warn(result.media.path.name, result.warnings)
+    return written
+
+
+def _show(result: VideoResult, written: list[Path]) -> None:
+    from rich.console import Console
+
+    from affect_pipe.pipeline.results.table import to_table
+    from affect_pipe.pipeline.results.terminal_text import printable
+
     with standard_output():
         if result.features.utterances:
             console = Console()

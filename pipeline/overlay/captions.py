@@ -64,12 +64,16 @@ def pages(utterance: Utterance, pen: Pen, width_px: float, max_lines: int) -> tu
     """Cut an utterance's words into pages of at most ``max_lines`` lines.
 
     Where it takes several, each is shown from its first word on; where words and text do not
-    match, for as long as its share of the letters.
+    match, for as long as its share of the letters. Where there are no words, one page says why.
     """
     text = clean(pen.fonts.written(clean(utterance.text)))
     if utterance.speaker and text:
         text = f"{clean(pen.fonts.written(clean(utterance.speaker)))}: {text}"
     lines = wrap(text, pen, width_px)
+    if not lines:
+        why = wrap(f"({clean(utterance.text_reason or 'no words')})", pen, width_px)
+        kept = (*why[: max_lines - 1], pen.cut(" ".join(why[max_lines - 1 :]), width_px))
+        return (Page(utterance.start_s, tuple(filter(None, kept)), spoken=False),)
     n_pages = math.ceil(len(lines) / max_lines)
     found: list[Page] = []
     n_before = 0

@@ -20,15 +20,15 @@ EXTRA = "overlay"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # Faces of the collection that draw a Han character as the language does; Japanese otherwise.
 _CJK_FACES = {"ja": 0, "ko": 1, "zh": 2, "zh-cn": 2, "zh-hans": 2, "zh-tw": 3, "zh-hant": 3}
-# What shapes a word without a picture of its own, or joins its letters.
-_INVISIBLE = frozenset({"Cf", "Mn", "Me", "Mc", "Zs"})
+# What joins or parts letters, or says where they run to, without a picture of its own.
+_INVISIBLE = frozenset({"Cf", "Zs"})
 
 
 class FontFile(NamedTuple):
     """One font: a file, and which of the fonts in it."""
 
     path: str
-    index: int = 0
+    face: int = 0
 
 
 def check_drawing() -> None:
@@ -84,8 +84,8 @@ class Fonts:
         return self._files[0]
 
     def written(self, text: str) -> str:
-        """Return ``text`` with a question mark for what no font has."""
-        return "".join(c if self.font_of(c) is not None else REPLACEMENT for c in text)
+        """Return ``text`` with a question mark for every letter that no font has."""
+        return "".join(c if self.font_of(c) is not None else _instead(c) for c in text)
 
     def runs(self, text: str) -> list[tuple[FontFile, str]]:
         """Cut text into stretches of one font, in the order of reading; few where few will do."""
@@ -132,6 +132,11 @@ class Fonts:
         if font not in self._coverage:
             self._coverage[font] = needed("matplotlib.ft2font").FT2Font(font.path)
         return bool(self._coverage[font].get_char_index(ord(character)))
+
+
+def _instead(character: str) -> str:
+    # A mark would stand on a question mark.
+    return "" if unicodedata.category(character).startswith("M") else REPLACEMENT
 
 
 def _system_fonts() -> list[FontFile]:

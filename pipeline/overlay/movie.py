@@ -12,7 +12,7 @@ import av
 import av.error
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from affect_pipe.pipeline.records import FloatArray
 
@@ -61,7 +61,7 @@ class Movie:
         context.thread_count = _THREADS
         context.options = _VIDEO_OPTIONS
         context.colorspace = context.color_primaries = context.color_trc = _BT709
-        context.color_range = av.video.reformatter.ColorRange.MPEG
+        context.color_range = ColorRange.MPEG
         self._reformatter = VideoReformatter()
         self._step = round(_TICKS_HZ / max(rate_hz, 1.0))
         self._waiting: Any = None
@@ -77,8 +77,8 @@ class Movie:
         frame = self._reformatter.reformat(
             av.VideoFrame.from_ndarray(image, format="rgb24"),
             format="yuv420p",
-            dst_colorspace="ITU709",
-            dst_color_range="MPEG",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
             threads=1,
         )
         frame.pts = round(time_s * _TICKS_HZ)

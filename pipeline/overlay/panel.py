@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affect_pipe.pipeline.overlay import colours
+from affect_pipe.pipeline.overlay.captions import wrap
 from affect_pipe.pipeline.overlay.fonts import needed
 from affect_pipe.pipeline.overlay.sheet import Bar, Sheet
 from affect_pipe.pipeline.overlay.units import UNIT_NAMES
@@ -28,7 +29,8 @@ MIN_UNITS = 4
 """Action units there is room for, at least."""
 _MAX_EMOTIONS = 12
 _SAID: Mapping[Modality, str] = {"text": "words", "acoustic": "voice", "visual": "face"}
-_NO_UTTERANCE = "nobody speaks"
+_NO_UTTERANCE = "no utterance"
+_REASON_LINES = 2
 _GAP = 0.5  # of a line, between groups
 
 
@@ -41,12 +43,17 @@ class Panel:
     pen : Pen
     unit_names : tuple of str
         Action units to show, most telling first; those there is room for are.
+    no_units : str
+        What is said where there are none.
     """
 
-    def __init__(self, result: VideoResult, pen: Pen, unit_names: Sequence[str]) -> None:
+    def __init__(
+        self, result: VideoResult, pen: Pen, unit_names: Sequence[str], no_units: str
+    ) -> None:
         self._result = result
         self._pen = pen
         self._unit_names = tuple(unit_names)
+        self._no_units = no_units
         self._emotions = _shown_emotions(result)
         outputs = result.model.outputs
         self._levels = [n for n in ("arousal", "valence") if getattr(outputs, n) is not None]
@@ -63,7 +70,7 @@ class Panel:
     def _fixed_lines(self) -> float:
         """Lines of everything but the action units."""
         outputs = self._result.model.outputs
-        lines = 1.6 + len(MODALITIES) + 1 + 2 * _GAP + 1  # title, modalities, header of units
+        lines = 1.6 + 1 + _GAP + 1 + _REASON_LINES  # title, header of units, modalities
         if outputs.sentiment is not None:
             lines += 2 + _GAP
         if self._emotions:
@@ -143,7 +150,7 @@ class Panel:
 
     def _level_lines(self, sheet: Sheet, prediction: UtterancePrediction | None) -> None:
         for name in self._levels:
-            found: ClassPrediction | None = prediction and getattr(prediction, name)
+            found: ClassPrediction | None = getattr(prediction, name, None)
             said = ""
             if found is not None:
                 said = f"{found.label} {100 * found.probabilities[found.label]:.0f} %"
@@ -153,7 +160,7 @@ class Panel:
     def _unit_grooves(self, sheet: Sheet) -> None:
         self.unit_header = sheet.header("action units", colours.TEXT)
         if not self._units:
-            sheet.line("not measured by this model", colours.DIM)
+            sheet.line(self._no_units, colours.DIM)
         self.unit_bars = tuple(
             sheet.groove(f"{name.removeprefix('AU')} {UNIT_NAMES.get(name, '')}")
             for name in self._units
@@ -163,21 +170,31 @@ class Panel:
     def _evidence(
         self, sheet: Sheet, row: int | None, prediction: UtterancePrediction | None
     ) -> None:
+        blocks = self._result.features.blocks
+        marks: list[tuple[str, Colour]] = []
+        reasons = []
         for modality in MODALITIES:
-            block = self._result.features.blocks.get(modality)
-            if block is None:
-                sheet.line(f"{_SAID[modality]}: not used by this model", colours.DIM)
-            elif row is None:
-                sheet.line(_SAID[modality], colours.DIM)
+            said, block = _SAID[modality], blocks.get(modality)
+            if block is None or row is None:
+                marks.append((said, colours.DIM))
             elif block.present[row]:
-                sheet.line(f"{_SAID[modality]} \N{CHECK MARK}", colours.FELT)
+                marks.append((f"{said} \N{CHECK MARK}", colours.FELT))
             else:
-                why = f"{_SAID[modality]} \N{BALLOT X} {clean(block.reasons[row] or '')}"
-                sheet.line(why, colours.WARNING)
+                marks.append((f"{said} \N{BALLOT X}", colours.WARNING))
+                # Why there are no words is said where they would be.
+                if modality != "text":
+                    reasons.append(f"{said}: {clean(block.reasons[row] or '')}")
+        sheet.side_by_side(marks)
+        lines = wrap("; ".join(reasons), self._pen, sheet.width)
+        if len(lines) > _REASON_LINES:
+            lines = [*lines[: _REASON_LINES - 1], " ".join(lines[_REASON_LINES - 1 :])]
+        for line in lines:
+            sheet.line(line, colours.WARNING)
+        sheet.skip(_REASON_LINES - len(lines))
         evidence = None if prediction is None else prediction.evidence
         if evidence is not None and not evidence.sufficient:
-            reasons = clean(", ".join(evidence.reasons))
-            sheet.line(f"little evidence: {reasons}", colours.WARNING)
+            why = clean(", ".join(evidence.reasons))
+            sheet.line(f"little evidence: {why}", colours.WARNING)
 
 
 def _shown_emotions(result: VideoResult) -> tuple[str, ...]:

@@ -75,8 +75,10 @@ def write_overlay(
         raise MediaError(f"{media.path}: none of its pictures can be decoded.")
     height, width = first.image.shape[:2]
     scene = Scene(result, tracks, width, height)
-    kind = media.audio and audio_kind(media.audio.sample_rate_hz, media.audio.n_channels)
-    pieces = sound(media.path, kind, limits) if kind is not None else iter(())
+    kind, pieces = None, _silent()
+    if media.audio is not None:
+        kind = audio_kind(media.audio.sample_rate_hz, media.audio.n_channels)
+        pieces = sound(media.path, kind, limits)
     rate_hz = media.video.average_rate_hz
     with (
         nameless_result(path) as file,
@@ -86,8 +88,12 @@ def write_overlay(
     if scene.missing:
         warn(
             f"no font on this machine has {scene.missing[:20]!r}: the overlay shows question marks "
-            "instead; install a font of that script."
+            "instead; install a font of that script (Debian: fonts-noto-core)."
         )
+
+
+def _silent() -> Iterator[FloatArray]:
+    return iter(())
 
 
 def _fill(

@@ -23,11 +23,13 @@ from affect_pipe.pipeline.overlay.layout import (
 from affect_pipe.pipeline.overlay.moments import Moments
 from affect_pipe.pipeline.overlay.panel import Panel
 from affect_pipe.pipeline.overlay.units import telling_units
-from affect_pipe.pipeline.overlay.writing import Pen, clean
+from affect_pipe.pipeline.overlay.writing import Pen
 from affect_pipe.pipeline.records import VideoResult
 from affect_pipe.pipeline.results.speaking_face import face_of
 
 Image = npt.NDArray[np.uint8]
+NO_FACE = "no face was found"
+NOT_MEASURED = "not measured by this model"
 
 
 class Scene:
@@ -58,8 +60,10 @@ class Scene:
         self._pages = [pages(u, self._captions, room, MAX_CAPTION_LINES) for u in utterances]
         n_lines = max((len(page.lines) for own in self._pages for page in own), default=0)
         pen = Pen(fonts, text_px)
-        self._panel = Panel(result, pen, telling_units(tracks.units, tracks.unit_names))
-        self.layout = lay_out(picture, max(n_lines, 1), self._panel.least_height())
+        telling = telling_units(tracks.units, tracks.unit_names)
+        why_none = NO_FACE if tracks.unit_names else NOT_MEASURED
+        self._panel = Panel(result, pen, telling, why_none)
+        self.layout = lay_out(picture, n_lines, self._panel.least_height())
         shown = self._panel.resize(self.layout.panel_px, self.layout.size[1])
         self._unit_columns = [tracks.unit_names.index(name) for name in shown]
         self._tags = Tags(pen)
@@ -143,17 +147,9 @@ class Scene:
             pen.write(draw, width / 2, y, line, colour, align="middle", from_right=own)
         self._canvas[height:, :width] = np.asarray(image, np.uint8)
 
-    def _page(self, row: int, time_s: float) -> Page | None:
+    def _page(self, row: int, time_s: float) -> Page:
         own = self._pages[row]
-        if own:
-            begun = [page for page in own if page.start_s <= time_s]
-            return begun[-1] if begun else own[0]
-        utterance = self._result.features.utterances[row]
-        why = self._captions.cut(
-            f"({clean(utterance.text_reason or 'no words')})",
-            self.layout.picture[0] - 2 * self._captions.size_px,
-        )
-        return Page(utterance.start_s, (why,), spoken=False)
+        return next((page for page in reversed(own) if page.start_s <= time_s), own[0])
 
 
 _NOTHING = Page(-1.0, ())

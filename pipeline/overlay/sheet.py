@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from affect_pipe.pipeline.overlay import colours
@@ -30,6 +31,18 @@ class Sheet:
         """Leave some lines empty."""
         self._y += lines * self._pen.line_px
 
+    @property
+    def width(self) -> float:
+        """Room for a line, in pixels."""
+        return self._right - self._left
+
+    def side_by_side(self, texts: Sequence[tuple[str, Colour]]) -> None:
+        """Write short texts on one line, evenly spread."""
+        for k, (text, colour) in enumerate(texts):
+            x = self._left + k * self.width / len(texts)
+            self._pen.write(self._draw, x, self._middle(), text, colour)
+        self.skip(1)
+
     def _middle(self) -> float:
         return self._y + self._pen.line_px / 2
 
@@ -37,7 +50,7 @@ class Sheet:
         self, text: str, colour: Colour, *, right: str = "", right_colour: Colour = colours.TEXT
     ) -> None:
         """Write a line: from the left end, and up to the right one."""
-        room = self._right - self._left
+        room = self.width
         text = self._pen.cut(text, room)
         self._pen.write(self._draw, self._left, self._middle(), text, colour)
         if right:

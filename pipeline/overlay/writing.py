@@ -56,7 +56,7 @@ class Pen:
     def _load(self, font: FontFile) -> Any:
         truetype = needed("PIL.ImageFont")
         layout = truetype.Layout.RAQM if self._shaping else truetype.Layout.BASIC
-        return truetype.truetype(font.path, self.size_px, font.index, layout_engine=layout)
+        return truetype.truetype(font.path, self.size_px, font.face, layout_engine=layout)
 
     def _pieces(self, text: str, from_right: bool | None) -> list[tuple[Any, str, str | None]]:
         """Stretches of one font from left to right: font, letters, direction."""
