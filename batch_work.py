@@ -112,10 +112,13 @@ class LookWork:
     @contextmanager
     def open(self) -> Iterator[Attempt[Seen]]:
         """Give the function that looks."""
+        from affect_pipe.api import Analyzer
         from affect_pipe.pipeline.media import probe
 
         identity = self.identities.opened()
         limits = self.identities.settings.limits
+        # No model is loaded before something is computed.
+        analyzer = Analyzer(self.identities.settings, frames_apart=False)
 
         def look(item: Item, tell: Callable[[Told], None]) -> Seen:
             before = self.known.get(item.target)
@@ -125,7 +128,8 @@ class LookWork:
             media = probe(item.video, limits=limits, digest=lambda _: "")
             video = media.video
             size = (video.width_px, video.height_px) if video is not None else (0, 0)
-            return Seen(found, media.duration_s, *size)
+            holds = analyzer.holds(media, transcript=item.transcript, language=item.language)
+            return Seen(found, media.duration_s, *size, in_cache=holds)
 
         yield look
 

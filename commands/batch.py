@@ -265,11 +265,12 @@ class _Talking:
 
 
 def _show_plan(plan: Plan) -> int:
-    lines = [
-        f"{plan.found} videos found: {len(plan.done)} done before, {len(plan.due)} due, "
-        f"{len(plan.unreadable)} unreadable, {len(plan.failed)} failed before"
-    ]
-    lines += [f"due: {task.item.video}" for task in plan.due]
+    from affect_pipe.pipeline.batch.report import plan_line
+
+    counts = [len(part) for part in (plan.unreadable, plan.failed)]
+    lines = [plan_line(plan.found, len(plan.done), len(plan.due), plan.cached, *counts)]
+    for task in plan.due:
+        lines.append(f"due{' (in the cache)' if task.seen.in_cache else ''}: {task.item.video}")
     lines += [f"unreadable: {item.video}: {why.reason}" for item, why in plan.unreadable]
     lines += [f"failed before: {item.video}: {why.reason}" for item, why in plan.failed]
     _print(lines)

@@ -58,12 +58,15 @@ class Seen:
     duration_s : float
     width_px, height_px : int
         Zero without pictures.
+    in_cache : bool
+        Whether its words and faces are in the cache, as far as can be told without reading it.
     """
 
     identity: str | None
     duration_s: float = 0.0
     width_px: int = 0
     height_px: int = 0
+    in_cache: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,11 @@ class Plan:
     def found(self) -> int:
         """How many videos there are."""
         return len(self.done) + len(self.due) + len(self.unreadable) + len(self.failed)
+
+    @property
+    def cached(self) -> int:
+        """How many of those that are due have their words and faces in the cache."""
+        return sum(task.seen.in_cache for task in self.due)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from affect_pipe.batch import Batch
 from affect_pipe.fusion.checkpoint import resolve
 from affect_pipe.pipeline.batch import events
 from affect_pipe.pipeline.batch.ledger import read_ledger
+from affect_pipe.pipeline.cache import Cache
+from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.results.json_result import to_json
 
 GOOD = ("a", "sub/b", "silent")
@@ -164,6 +166,39 @@ def test_what_changes_the_result_makes_a_video_due(first, videos, cache, tmp_pat
     assert due(RunSettings(cache_dir=cache, model=str(model))) == set(GOOD)
 
 
+def test_the_plan_says_what_is_in_the_cache(first, videos, cache, tmp_path):
+    # By now nobody can have changed them within a tick of the clock: their digests are kept.
+    memo = DigestMemo(Cache(cache).digest_folder())
+    for name in GOOD:
+        memo.digest(next(videos.glob(f"{name}.m*")))
+    asked = (videos, "--dry-run", "--out", tmp_path / "out", "--workers", 1, "--cache-dir")
+
+    def plan(place, *more):
+        run = command(*asked, place, *more, stdout=subprocess.PIPE, text=True)
+        return run.communicate()[0]
+
+    count = "6 videos found: 0 done before, 3 due ({} of them in the cache), 3 unreadable"
+    assert count.format(3) in plan(cache)
+    assert f"due (in the cache): {videos / 'a.mp4'}" in plan(cache)
+    assert count.format(0) in plan(tmp_path / "cold")
+    # Faces alone are not enough, where other words are wanted.
+    assert count.format(0) in plan(cache, "--asr", "pocketsphinx")
+    assert not (tmp_path / "out").exists()
+    planned = read_ledger(first[0] / "batch.jsonl").planned
+    assert planned.cached == 0
+
+
+def test_what_is_due_again_is_looked_at_again(first, videos, cache, tmp_path):
+    """Its length decides how long it may take, and its size how much memory it is thought to."""
+    out = shutil.copytree(first[0], tmp_path / "out")
+    (out / "a.affect.csv").unlink()
+    asked = Batch([videos], out, RunSettings(cache_dir=cache), options=BatchOptions(workers=1))
+    plan = asked.plan(asked.items(), asked.history(), threading.Event())
+    (task,) = plan.due
+    assert task.seen.duration_s == pytest.approx(4.0, abs=0.3)
+    assert task.seen.width_px == 160
+
+
 def workers_of(process):
     """The leaders of workers' groups among the children of a process."""
     return [child for child in process.children() if os.getpgid(child.pid) == child.pid]
@@ -227,7 +262,7 @@ def test_videos_wait_for_memory_and_what_never_fits_fails(videos, cache, tmp_pat
 
 def command(*arguments, **options):
     line = [sys.executable, "-m", "affect_pipe.cli", "batch", *map(str, arguments)]
-    return subprocess.Popen(line, stdout=subprocess.DEVNULL, **options)
+    return subprocess.Popen(line, **{"stdout": subprocess.DEVNULL, **options})
 
 
 def gone(processes):
