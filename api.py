@@ -15,6 +15,7 @@ from affect_pipe.batch import BatchOptions, batch
 from affect_pipe.extract import DEFAULT_FEATURES, extract, extract_to_files
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.feature_list import ListedFeature, list_features
+from affect_pipe.extractors.speech.beside import TranscriptsBeside
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.transcript import TranscriptFile
@@ -135,6 +136,7 @@ class Analyzer:
         self._frames = FrameProcess() if frames_apart else None
         self._problems: list[str] = []
         self._cache = Cache(resolve_root(settings.cache_dir), on_problem=self._problems.append)
+        self._beside = TranscriptsBeside()
         self._memo = DigestMemo(self._cache.digest_folder())
         self._recogniser: SpeechRecogniser | None = None
 
@@ -216,6 +218,7 @@ class Analyzer:
             task=settings.asr_task,
             allow_download=allow_download,
             max_words_per_s=settings.limits.max_words_per_s,
+            beside=self._beside,
         )
         return Describer(
             recogniser=self._kept(recogniser),

@@ -21,6 +21,7 @@ from affect_pipe.pipeline.settings import RunSettings
 
 if TYPE_CHECKING:
     from affect_pipe.api import Analyzer
+    from affect_pipe.extractors.speech.beside import TranscriptsBeside
     from affect_pipe.pipeline.records import VideoResult
 
 # Raise it when the files of a result change their form.
@@ -49,11 +50,13 @@ class Identities:
         CheckpointError
             If there is no such checkpoint.
         """
-        common = self._common()
+        from affect_pipe.extractors.speech.beside import TranscriptsBeside
+
+        common, beside = self._common(), TranscriptsBeside()
         memo = DigestMemo(Cache(resolve_root(self.settings.cache_dir)).digest_folder())
 
         def identity(item: Item) -> str:
-            words = self._words(item)
+            words = self._words(item, beside)
             speakers = self._speakers(item)
             return digest_json(
                 [
@@ -79,13 +82,11 @@ class Identities:
         model = checkpoint.digest(checkpoint.resolve(self.settings.model))
         return [_FORMAT, version, settings, self.explain, model]
 
-    def _words(self, item: Item) -> Path | None:
-        from affect_pipe.extractors.speech.transcript import find_transcript
-
+    def _words(self, item: Item, beside: TranscriptsBeside) -> Path | None:
         if self.settings.asr.partition(":")[0] not in _WITH_TRANSCRIPTS:
             return None
         named = item.transcript or self.settings.transcript
-        return named or find_transcript(Path(item.video))
+        return named or beside.find(Path(item.video))
 
     def _speakers(self, item: Item) -> Path | None:
         from affect_pipe.extractors.speech.rttm import diarisation_beside
