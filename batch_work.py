@@ -49,11 +49,13 @@ class Identities:
         ------
         CheckpointError
             If there is no such checkpoint.
+        UsageError, MissingWeightsError
+            If a recogniser's own weights are not there.
         """
         from affect_pipe.extractors.speech.beside import TranscriptsBeside
 
-        common, beside = self._common(), TranscriptsBeside()
         memo = DigestMemo(Cache(resolve_root(self.settings.cache_dir)).digest_folder())
+        common, beside = self._common(memo), TranscriptsBeside()
 
         def identity(item: Item) -> str:
             words = self._words(item, beside)
@@ -70,12 +72,19 @@ class Identities:
 
         return identity
 
-    def _common(self) -> list[object]:
+    def _common(self, memo: DigestMemo) -> list[object]:
+        from affect_pipe.extractors.speech.own_weights import own_weights
         from affect_pipe.fusion import checkpoint
 
         # Where things lie decides nothing; what they hold is told by their digests.
         apart = {"model", "cache_dir", "transcript", "diarisation"}
         settings = self.settings.model_dump(mode="json", exclude=apart)
+        weights = own_weights(self.settings.asr)
+        if weights:
+            name, _, model = self.settings.asr.partition(":")
+            # What results say of the model is the last part of its path.
+            digests = {path.name: memo.digest(path) for path in weights}
+            settings["asr"] = [name, Path(model).name, digests]
         version = ""
         with suppress(importlib.metadata.PackageNotFoundError):
             version = importlib.metadata.version("affect-pipe")
