@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 
+import duckdb
 import jsonschema
+import pandas
 import psutil
 import pyarrow.dataset
 import pytest
@@ -127,6 +129,29 @@ def test_the_dataset_has_every_utterance_once(first):
     (row,) = [row for row in table if row["video"] == "a" and row["index"] == 0]
     assert row["p_positive"] == chosen["sentiment"]["probabilities"]["positive"]
     assert row["no_emotion_present"] == chosen["emotions"]["no-emotion"]["present"]
+
+
+def test_duckdb_and_pandas_read_the_dataset_as_one_table(first):
+    out, _, _ = first
+    expected = sorted(
+        (target, utterance["index"], utterance["sentiment"]["probabilities"]["positive"])
+        for target in GOOD
+        for utterance in json.loads((out / f"{target}.affect.json").read_text())["utterances"]
+    )
+    found = pandas.read_parquet(out / "utterances").sort_values(["video", "index"])
+    assert [*found[["video", "index", "p_positive"]].itertuples(index=False, name=None)] == expected
+    # The names that a query uses: the partition, a map's entry, a list, a null.
+    rows = duckdb.sql(
+        f"""SELECT video, "index", p_positive, length(part::VARCHAR) > 0, quality['speech_s'],
+        len(evidence_reasons), speaker FROM read_parquet('{out}/utterances/**/*.parquet',
+        hive_partitioning = true) ORDER BY video, "index" """
+    ).fetchall()
+    assert [row[:3] for row in rows] == expected
+    assert all(row[3] for row in rows)
+    described = dict(zip(found["video"], found["quality"].map(dict), strict=True))
+    assert {row[0]: row[4] for row in rows} == {
+        video: quality.get("speech_s") for video, quality in described.items()
+    }
 
 
 def test_a_second_batch_does_only_what_is_left(first, videos, cache, tmp_path):
