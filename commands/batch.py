@@ -278,6 +278,8 @@ def _show_plan(plan: Plan) -> int:
 
 
 def _show(summary: Summary, out: Path, *, stopped: bool, told: bool) -> int:
+    from affect_pipe.pipeline.sizes import format_size
+
     for item, failure in summary.failed if told else ():
         tell(f"{item.target} failed ({failure.kind}): {failure.reason}")
     before = len(summary.plan.done)
@@ -287,6 +289,8 @@ def _show(summary: Summary, out: Path, *, stopped: bool, told: bool) -> int:
         + (f", {len(summary.abandoned)} still due" if summary.abandoned else "")
         + f"; results in {out}"
     ]
+    if summary.peak_bytes:
+        lines.append(f"most memory of a worker: {format_size(summary.peak_bytes)}")
     if summary.failed:
         lines.append(f"once more: affect-pipe batch retry {out}")
     _print(lines)

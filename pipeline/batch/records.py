@@ -193,9 +193,12 @@ class Summary:
         Unreadable ones, those that failed before and are as they were, and those of this run.
     abandoned : tuple of Item
         Still due: the run was stopped.
+    peak_bytes : int
+        Most memory that a worker took for a video that it did; zero where that is not measured.
     """
 
     plan: Plan
     done: tuple[Item, ...] = ()
     failed: Sequence[tuple[Item, Failure]] = ()
     abandoned: tuple[Item, ...] = ()
+    peak_bytes: int = 0

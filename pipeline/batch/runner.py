@@ -254,4 +254,4 @@ class _Book:
         failed = (*plan.failed, *self.failed)
         seconds = round(self.tally.seconds(), 3)
         self.tell(Ended(len(self.done), len(failed), len(left), seconds, self.peak_bytes))
-        return Summary(plan, tuple(self.done), failed, left)
+        return Summary(plan, tuple(self.done), failed, left, self.peak_bytes)
