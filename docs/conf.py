@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "docs"))
 # Nothing of a build may ask a network, whatever weights are missing on this machine.
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["COLUMNS"] = "80"  # argparse breaks lines of usage by it
+os.environ["COLUMNS"] = "90"  # argparse breaks lines of usage by it
 
 project = "affect-pipe"
 author = "the authors of affect-pipe"
@@ -66,6 +66,8 @@ numpydoc_xref_param_type = False
 templates_path = ["site_pages/templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "affect-pipe"
+html_static_path = ["site_pages/static"]
+html_css_files = ["wide.css"]
 html_additional_pages = {"index": "start.html"}
 html_copy_source = False
 html_show_sourcelink = False

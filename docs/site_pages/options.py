@@ -37,7 +37,10 @@ def _section(name: str, parser: argparse.ArgumentParser, depth: int) -> list[str
         for action in parser._actions
         if action.dest not in COMMON and not isinstance(action, argparse._SubParsersAction)
     ]
-    usage = parser.format_usage().removeprefix("usage: ").rstrip()
+    usage = "\n".join(
+        line.removeprefix("usage: ").removeprefix(" " * len("usage: "))
+        for line in parser.format_usage().rstrip().splitlines()
+    )
     return [
         f"{'#' * depth} {name}",
         literal(parser.description or ""),
@@ -48,7 +51,7 @@ def _section(name: str, parser: argparse.ArgumentParser, depth: int) -> list[str
 
 def _called(action: argparse.Action) -> str:
     if action.choices is not None:
-        takes = ", ".join(map(str, action.choices))
+        takes = "|".join(map(str, action.choices))
     elif isinstance(action.metavar, str):
         takes = action.metavar
     else:
