@@ -72,6 +72,7 @@ html_additional_pages = {"index": "start.html"}
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_sidebars = {"docs/index": [], "docs/ethics": []}
 html_theme_options = {
     "logo": {"text": "affect-pipe"},
     "navbar_align": "left",

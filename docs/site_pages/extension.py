@@ -23,9 +23,11 @@ from sphinx.application import Sphinx
 from sphinx.directives.other import TocTree
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
+from sphinx.util import logging
 
 from site_pages import backbones, features, options, papers, schemas, settings
 
+logger = logging.getLogger(__name__)
 BLOCK = re.compile(r"^```\{made-from-program\} *(\S+) *(\S*)\n```$", re.MULTILINE)
 TOCTREE = re.compile(r"```\{toctree\}(.*?)```", re.DOTALL)
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -81,8 +83,20 @@ class OtherGuides(TocTree):
 
 
 def _listed(page: Path) -> list[str]:
-    """Return the names in the tables of contents of a page."""
-    return " ".join(TOCTREE.findall(page.read_text(encoding="utf-8"))).split()
+    """Return the names in the tables of contents of a page: `name`, or `Title <name>`."""
+    lines = "\n".join(TOCTREE.findall(page.read_text(encoding="utf-8"))).splitlines()
+    return [re.sub(r".*<(.+)>$", r"\1", line.strip()) for line in lines]
+
+
+def each_page_once(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of pages in two tables of contents: a reader would be told two ways to them."""
+    parents: dict[str, list[str]] = {}
+    for parent, children in env.toctree_includes.items():
+        for child in children:
+            parents.setdefault(child, []).append(parent)
+    for child, several in parents.items():
+        if len(several) > 1:
+            logger.warning("%s is in the tables of contents of %s", child, ", ".join(several))
 
 
 def resolve_undocumented(
@@ -119,6 +133,7 @@ def _exists(path: str) -> bool:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register it."""
     app.connect("source-read", fill_in)
+    app.connect("env-check-consistency", each_page_once)
     app.connect("missing-reference", resolve_undocumented)
     app.add_directive("other-guides", OtherGuides)
     # Pygments has no lexer for it; the name is for readers of the repository.

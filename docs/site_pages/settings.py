@@ -80,7 +80,8 @@ def _kind(kind: Any) -> str:
     if origin is typing.Literal:
         return ", ".join(code(json.dumps(argument)) for argument in arguments)
     if origin is not None and arguments:
-        return f"{origin.__name__} of {_kind(arguments[-1 if origin is dict else 0])}"
+        kind = "table" if origin is dict else "list"
+        return f"{kind} of {_kind(arguments[-1 if origin is dict else 0])}"
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return "a table"
     if kind is type(None):
