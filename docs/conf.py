@@ -69,6 +69,9 @@ html_title = "affect-pipe"
 html_static_path = ["site_pages/static"]
 html_css_files = ["wide.css"]
 html_additional_pages = {"index": "start.html"}
+html_context = {"default_mode": "auto"}
+# Summaries of pages are fetched by a script, which browsers refuse in files on a disk.
+html_show_search_summary = False
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False

@@ -102,6 +102,8 @@ _VOICE = {
     "creak": "degree of creak, 0 to 1; another detector than the original's, not comparable "
     "with it",
 }
+# What geometry hardly sees; see `affect_pipe.extractors.visual.action_units`.
+_WEAK = ("AU06", "AU14", "AU23", "AU24", "AU28")
 _POSE = {
     "yaw_deg": "head turned sideways",
     "pitch_deg": "head raised or lowered",
@@ -137,7 +139,23 @@ def _egemaps() -> tuple[Group, ...]:
     rows = tuple(
         Row((name,), unit, _egemaps_text(name)) for name, unit in zip(columns, units, strict=True)
     )
-    return _described([Group("Functionals of an utterance", rows)], columns)
+    told = _described([Group("Functionals of an utterance", rows)], columns)
+    return (*told, _descriptors())
+
+
+def _descriptors() -> Group:
+    """Return what the functionals are taken of, by openSMILE's names."""
+    import opensmile
+
+    from affect_pipe.extractors.acoustic.egemaps_units import unit_of
+
+    names = opensmile.Smile(
+        feature_set=opensmile.FeatureSet.eGeMAPSv02,
+        feature_level=opensmile.FeatureLevel.LowLevelDescriptors,
+    ).feature_names
+    known = {name.lower(): text for name, text in _LOW_LEVEL.items()}
+    rows = tuple(Row((name,), unit_of(name), known[name.split("_")[0].lower()]) for name in names)
+    return Group("Frame level, every 10 ms", rows)
 
 
 def _egemaps_text(column: str) -> str:
@@ -192,7 +210,11 @@ def _facemesh() -> tuple[Group, ...]:
     spec, units = build("facemesh").spec(), _action_units()
     bases = dict.fromkeys(name.rpartition("_")[0] for name in spec.columns)
     shape = [base for base in bases if base.startswith("shape_")]
-    rows = [Row(_functionals(unit, STATISTICS), "0 to 1", units[unit]) for unit in AU_NAMES]
+    doubts = {"AU11": ": always 0", **dict.fromkeys(_WEAK, "; weak")}
+    rows = [
+        Row(_functionals(unit, STATISTICS), "0 to 1", units[unit] + doubts.get(unit, ""))
+        for unit in AU_NAMES
+    ]
     rows += [Row(_functionals(base, STATISTICS), "deg", text) for base, text in _POSE.items()]
     rows += [
         Row(_functionals(f"eye_open_{side}", STATISTICS), "", f"height over width, {side} eye")
@@ -207,7 +229,11 @@ def _facemesh() -> tuple[Group, ...]:
         )
     )
     rows.append(Row((BLINK_COLUMN,), "1/s", "blinks per second"))
-    return _described([Group(f"An utterance: {_STATISTICS}", tuple(rows))], spec.columns)
+    title = (
+        f"An utterance: {_STATISTICS}. Action units are estimates from landmarks: 0 is what "
+        "neutral faces show, 1 what the strongest show, of FER-2013's"
+    )
+    return _described([Group(title, tuple(rows))], spec.columns)
 
 
 def _pyfeat() -> tuple[Group, ...]:
