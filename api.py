@@ -250,6 +250,35 @@ class Analyzer:
             warnings = (*warnings, NO_ATTENTION.format(result.model.backbone))
         return replace(result, contributions=found, warnings=warnings)
 
+    def overlay(
+        self, result: VideoResult, folder: str | Path, listener: Listener = ignore
+    ) -> tuple[Path | None, tuple[str, ...]]:
+        """Draw a result of this analyzer into its video, as ``<stem>.overlay.mp4``.
+
+        Returns
+        -------
+        path : Path or None
+            None where the file has no picture.
+        warnings : tuple of str
+            What could not be drawn, and why.
+
+        Raises
+        ------
+        AffectPipeError
+            If the video cannot be written, or a library or font for it is not there.
+        """
+        from affect_pipe.overlay import overlay
+
+        return overlay(
+            result,
+            folder,
+            self._extractors,
+            self._cache,
+            self._frames or in_this_thread,
+            self._settings.limits,
+            listener,
+        )
+
 
 def matching_extractors(specs: Sequence[FeatureSpec]) -> tuple[FeatureExtractor, ...]:
     """Build the extractors a checkpoint was trained on.

@@ -49,6 +49,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add each modality's contribution, and write <stem>.attention.npz and .png",
     )
+    run.add_argument(
+        "--overlay",
+        action="store_true",
+        help="write <stem>.overlay.mp4: the video with faces, captions and judgements drawn in",
+    )
     run.add_argument("--config", type=Path, metavar="TOML", help="settings file; flags win over it")
     run.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     run.set_defaults(handler=_run)
@@ -69,6 +74,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from affect_pipe.pipeline.results.attention_files import check_drawing
 
         check_drawing()
+    if arguments.overlay:
+        from affect_pipe.pipeline.overlay.fonts import check_drawing as check_overlay
+
+        check_overlay()
 
     from rich.console import Console
 
@@ -80,10 +89,19 @@ def _run(arguments: argparse.Namespace) -> int:
     with Analyzer(settings) as analyzer:
         for video in videos:
             try:
-                check_result_name(arguments.out, video, explain=arguments.explain)
+                check_result_name(
+                    arguments.out, video, explain=arguments.explain, overlay=arguments.overlay
+                )
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display, explain=arguments.explain)
-                _show(result, arguments.out, warn)
+                    written = _write(result, arguments.out)
+                    warnings = result.warnings
+                    if arguments.overlay:
+                        drawn, told = analyzer.overlay(result, arguments.out, display)
+                        written += [drawn] if drawn is not None else []
+                        warnings += told
+                warn(video.name, warnings)
+                _show(result, written)
                 codes.append(OK)
             except Exception as error:
                 if arguments.debug:
@@ -92,14 +110,10 @@ def _run(arguments: argparse.Namespace) -> int:
     return FAILED if FAILED in codes else max(codes)
 
 
-def _show(result: VideoResult, folder: Path, warn: WarningTeller) -> None:
-    from rich.console import Console
-
+def _write(result: VideoResult, folder: Path) -> list[Path]:
     from affect_pipe.pipeline.preflight import result_names
     from affect_pipe.pipeline.results.csv_result import write_csv
     from affect_pipe.pipeline.results.json_result import write_json
-    from affect_pipe.pipeline.results.table import to_table
-    from affect_pipe.pipeline.results.terminal_text import printable
 
     written = [folder / name for name in result_names(result.media.path)]
     write_json(result, written[0])
@@ -108,7 +122,15 @@ def _show(result: VideoResult, folder: Path, warn: WarningTeller) -> None:
         from affect_pipe.pipeline.results.attention_files import write_attention
 
         written += write_attention(result, folder)
-    warn(result.media.path.name, result.warnings)
+    return written
+
+
+def _show(result: VideoResult, written: list[Path]) -> None:
+    from rich.console import Console
+
+    from affect_pipe.pipeline.results.table import to_table
+    from affect_pipe.pipeline.results.terminal_text import printable
+
     with standard_output():
         if result.features.utterances:
             console = Console()

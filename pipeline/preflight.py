@@ -10,6 +10,7 @@ from affect_pipe.pipeline.errors import ResultError, UsageError
 
 SUFFIXES = (".affect.json", ".affect.csv")
 EXPLANATION_SUFFIXES = (".attention.npz", ".attention.png")
+OVERLAY_SUFFIX = ".overlay.mp4"
 # Where a file system does not say: what nearly all of them allow.
 _NAME_MAX_BYTES = 255
 
@@ -63,6 +64,11 @@ def explanation_names(video: Path) -> tuple[str, str]:
     return arrays_name, image_name
 
 
+def overlay_name(video: Path) -> str:
+    """Return the name of a video's overlay."""
+    return video.stem + OVERLAY_SUFFIX
+
+
 def check_output(folder: Path) -> None:
     """Make the result folder, and find out now whether it can be written to.
 
@@ -87,7 +93,9 @@ def check_output(folder: Path) -> None:
         raise ResultError(f"the result folder {folder} cannot be written to: choose another --out.")
 
 
-def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> None:
+def check_result_name(
+    folder: Path, video: Path, *, explain: bool = False, overlay: bool = False
+) -> None:
     """Find out before the work on a video whether its results can have their names.
 
     Parameters
@@ -95,13 +103,21 @@ def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> No
     folder, video : Path
     explain : bool
         Whether its attention maps are to be written too.
+    overlay : bool
+        Whether its overlay is.
 
     Raises
     ------
     UsageError
-        If a result's name would be too long for the folder.
+        If a result's name would be too long for the folder, or the overlay would take the place
+        of the video itself.
     """
     names = result_names(video) + (explanation_names(video) if explain else ())
+    if overlay:
+        names += (overlay_name(video),)
+        written = folder / overlay_name(video)
+        if written.exists() and video.exists() and written.samefile(video):
+            raise UsageError(f"the overlay would overwrite {video} itself: choose another --out.")
     check_names(folder, names, video)
 
 
