@@ -15,6 +15,7 @@ from affect_pipe.commands import (
     cache,
     doctor,
     evaluate,
+    export,
     extract,
     models,
     reproduce,
@@ -67,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="show the traceback of an error",
     )
-    for verb in (run, batch, extract, train, evaluate, reproduce, models, cache, doctor):
+    for verb in (run, batch, export, extract, train, evaluate, reproduce, models, cache, doctor):
         verb.add(verbs, common)
     return parser
 

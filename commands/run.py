@@ -16,6 +16,7 @@ from affect_pipe.commands.common import (
     result_folder,
     share_the_machine,
 )
+from affect_pipe.commands.export import FORMATS_HELP
 from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
 
@@ -49,6 +50,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add each modality's contribution, and write <stem>.attention.npz and .png",
     )
+    run.add_argument("--export", metavar="A,B,C", help=f"write also {FORMATS_HELP}")
     run.add_argument("--config", type=Path, metavar="TOML", help="settings file; flags win over it")
     run.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     run.set_defaults(handler=_run)
@@ -70,6 +72,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
         check_drawing()
 
+    exports: tuple[str, ...] = ()
+    if arguments.export is not None:
+        from affect_pipe.pipeline.results.exports.formats import parse_formats
+
+        exports = parse_formats(arguments.export)
+
     from rich.console import Console
 
     from affect_pipe.api import Analyzer
@@ -80,10 +88,10 @@ def _run(arguments: argparse.Namespace) -> int:
     with Analyzer(settings) as analyzer:
         for video in videos:
             try:
-                check_result_name(arguments.out, video, explain=arguments.explain)
+                check_result_name(arguments.out, video, explain=arguments.explain, exports=exports)
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display, explain=arguments.explain)
-                _show(result, arguments.out, warn)
+                _show(result, arguments.out, warn, exports)
                 codes.append(OK)
             except Exception as error:
                 if arguments.debug:
@@ -92,7 +100,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return FAILED if FAILED in codes else max(codes)
 
 
-def _show(result: VideoResult, folder: Path, warn: WarningTeller) -> None:
+def _show(result: VideoResult, folder: Path, warn: WarningTeller, exports: tuple[str, ...]) -> None:
     from rich.console import Console
 
     from affect_pipe.pipeline.preflight import result_names
@@ -108,6 +116,12 @@ def _show(result: VideoResult, folder: Path, warn: WarningTeller) -> None:
         from affect_pipe.pipeline.results.attention_files import write_attention
 
         written += write_attention(result, folder)
+    if exports:
+        from affect_pipe.pipeline.results.exports.formats import export
+        from affect_pipe.pipeline.results.exports.result import result_of
+
+        made = export(result_of(result), exports, folder, result.media.path)
+        written += [path for path in made if path not in written]
     warn(result.media.path.name, result.warnings)
     with standard_output():
         if result.features.utterances:

@@ -87,7 +87,9 @@ def check_output(folder: Path) -> None:
         raise ResultError(f"the result folder {folder} cannot be written to: choose another --out.")
 
 
-def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> None:
+def check_result_name(
+    folder: Path, video: Path, *, explain: bool = False, exports: Sequence[str] = ()
+) -> None:
     """Find out before the work on a video whether its results can have their names.
 
     Parameters
@@ -95,6 +97,8 @@ def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> No
     folder, video : Path
     explain : bool
         Whether its attention maps are to be written too.
+    exports : sequence of str
+        Formats it is to be exported to as well.
 
     Raises
     ------
@@ -102,6 +106,10 @@ def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> No
         If a result's name would be too long for the folder.
     """
     names = result_names(video) + (explanation_names(video) if explain else ())
+    if exports:
+        from affect_pipe.pipeline.results.exports.formats import export_names
+
+        names += export_names(video.stem, exports)
     check_names(folder, names, video)
 
 
