@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# Modules at the root that put parts together for one verb each.
+COMPOSED = {"annotations", "batch", "doctor", "exports"}
 ALLOWED = {
     "pipeline": {"pipeline"},
     "extractors": {"pipeline", "extractors"},
