@@ -13,16 +13,7 @@ ALLOWED = {
     "extractors": {"pipeline", "extractors"},
     "fusion": {"pipeline", "fusion"},
     # Composition: the verbs may use everything but the command line that is made of them.
-    "commands": {
-        "commands",
-        "pipeline",
-        "extractors",
-        "fusion",
-        "api",
-        "batch",
-        "doctor",
-        "exports",
-    },
+    "commands": {"commands", "pipeline", "extractors", "fusion", "api", *COMPOSED},
 }
 # Modules too heavy to import before they are used, and who may import them at the top anyway.
 HEAVY = {

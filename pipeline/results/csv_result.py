@@ -76,7 +76,7 @@ def published_csv(published: Mapping[str, Any]) -> bytes:
         labels = {n: _labels(u.get(n) for u in utterances) for n in scales if n in utterances[0]}
         outputs = ModelOutputs(
             sentiment=() if "sentiment" in utterances[0] else None,
-            emotions=() if "emotions" in utterances[0] else None,
+            emotions=_emotions(utterances) if "emotions" in utterances[0] else None,
             arousal=labels.get("arousal"),
             valence=labels.get("valence"),
             evidence="evidence" in utterances[0],
@@ -85,6 +85,13 @@ def published_csv(published: Mapping[str, Any]) -> bytes:
     faces = any("face" in utterance for utterance in utterances)
     rows = [_row(utterance, shown, faces) for utterance in utterances]
     return _bytes(_header(shown, faces), rows)
+
+
+def _emotions(utterances: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the emotions of a model in the usual order, its own behind them."""
+    found = dict.fromkeys(name for one in utterances for name in one.get("emotions") or ())
+    usual = [name for name in USUAL_OUTPUTS.emotions or () if name in found]
+    return tuple(dict.fromkeys((*usual, *found)))
 
 
 def _labels(found: Iterable[Mapping[str, Any] | None]) -> tuple[str, ...]:

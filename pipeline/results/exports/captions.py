@@ -57,7 +57,8 @@ def _vtt_payload(utterance: Judged) -> str:
     shown = " ".join(part for part in (f"[{tag}]" if tag else "", text) if part)
     if not shown:
         return ""
-    shown = html.escape(shown, quote=False)
+    # WebVTT has escapes for its own markup, but not for what older readers of subtitles strip.
+    shown = html.escape(shown.replace("{\\", f"{{{_JOINER}\\"), quote=False)
     label = utterance.sentiment.label if utterance.sentiment is not None else None
     names = [label] if label else []
     names += [name for name, _ in shown_emotions(utterance)]
