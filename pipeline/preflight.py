@@ -102,10 +102,6 @@ def check_names(folder: Path, names: Sequence[str], media: Path) -> None:
         If one would be too long, and the message tells to rename the media file; or would take the
         place of the media file itself.
     """
-    for name in names:
-        written = folder / name
-        if written.exists() and media.exists() and written.samefile(media):
-            raise UsageError(f"{name} would overwrite {media} itself: choose another --out.")
     limit = _longest_name(folder)
     name = max(names, key=len)
     n_bytes = len(os.fsencode(name))
@@ -114,6 +110,10 @@ def check_names(folder: Path, names: Sequence[str], media: Path) -> None:
             f"the result of {media.name[:40]}... would have a name of {n_bytes} bytes, and "
             f"{folder} takes {limit}: rename the video."
         )
+    for name in names:
+        written = folder / name
+        if written.exists() and media.exists() and written.samefile(media):
+            raise UsageError(f"{name} would overwrite {media} itself: choose another --out.")
 
 
 def _longest_name(folder: Path) -> int:
