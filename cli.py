@@ -19,6 +19,7 @@ from affect_pipe.commands import (
     extract,
     labels,
     models,
+    report,
     reproduce,
     run,
     train,
@@ -72,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     for verb in (
         run,
         batch,
+        report,
         export,
         extract,
         labels,
