@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from affect_pipe.pipeline.batch.ledger import NAME, final_failures, read_ledger
+from affect_pipe.pipeline.batch.ledger import NAME, Account, final_failures, read_ledger
 from affect_pipe.pipeline.errors import ResultError
 from affect_pipe.pipeline.results.report.index_rows import IndexRow, index_row, key_of
 from affect_pipe.pipeline.results.result_file import SUFFIX, read_result
@@ -39,7 +39,7 @@ class FailedVideo:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A result, or the ledger of a batch, that cannot be read: its path below the folder, and why."""
+    """A result, or a batch's ledger, that cannot be read: its path below the folder, and why."""
 
     path: str
     reason: str
@@ -57,18 +57,21 @@ class ResultFolder:
         In order of `IndexRow.key`.
     failed : tuple of FailedVideo
     unreadable : tuple of Unreadable
+    videos : mapping of str to str
+        Path or URL of the video of a key, where a batch's ledger tells it.
     """
 
     name: str
     rows: tuple[IndexRow, ...]
     failed: tuple[FailedVideo, ...]
     unreadable: tuple[Unreadable, ...]
+    videos: Mapping[str, str]
 
 
 def read_folder(folder: Path, heard: Callable[[int], None] = lambda _: None) -> ResultFolder:
-    """Read every ``*.affect.json`` and ``batch.jsonl`` below a folder; links to folders are not followed.
+    """Read every ``*.affect.json`` and ``batch.jsonl`` below a folder.
 
-    What cannot be read is listed and stops nothing.
+    What cannot be read is listed and stops nothing. Links to folders are not followed.
 
     Parameters
     ----------
@@ -84,13 +87,17 @@ def read_folder(folder: Path, heard: Callable[[int], None] = lambda _: None) -> 
     rows: list[IndexRow] = []
     failed: list[FailedVideo] = []
     unreadable: list[Unreadable] = []
+    videos: dict[str, str] = {}
     for path in _files(folder, unreadable):
         below = PurePosixPath(path.relative_to(folder).as_posix())
         try:
             if path.name == NAME:
-                failed += _failures(path, below.parent)
+                accounts = read_ledger(path).accounts
+                failed += _failures(accounts, below.parent)
+                videos |= _videos(accounts, below.parent)
             else:
-                rows.append(index_row(*_read(path, below)))
+                result, digest = read_result(path)
+                rows.append(index_row(result, key_of(below), digest))
                 heard(len(rows))
         except ResultError as error:
             unreadable.append(Unreadable(str(below), _without(str(error), path)))
@@ -99,6 +106,7 @@ def read_folder(folder: Path, heard: Callable[[int], None] = lambda _: None) -> 
         tuple(sorted(rows, key=lambda row: row.key)),
         tuple(sorted(failed, key=lambda one: one.key)),
         tuple(sorted(unreadable, key=lambda one: one.path)),
+        videos,
     )
 
 
@@ -117,17 +125,16 @@ def _files(folder: Path, unreadable: list[Unreadable]) -> Iterator[Path]:
                 yield Path(place, name)
 
 
-def _read(path: Path, below: PurePosixPath) -> tuple:  # type: ignore[type-arg]
-    result, digest = read_result(path)
-    return result, key_of(below), digest
-
-
-def _failures(path: Path, below: PurePosixPath) -> list[FailedVideo]:
-    history = read_ledger(path)
+def _failures(accounts: Mapping[str, Account], below: PurePosixPath) -> list[FailedVideo]:
     return [
         FailedVideo(str(below / target), one.video, one.kind, one.reason, one.attempt)
-        for target, one in final_failures(history.accounts).items()
+        for target, one in final_failures(accounts).items()
     ]
+
+
+def _videos(accounts: Mapping[str, Account], below: PurePosixPath) -> dict[str, str]:
+    done = {target: account.done for target, account in accounts.items()}
+    return {str(below / target): one.video for target, one in done.items() if one is not None}
 
 
 def _without(sentence: str, path: Path) -> str:

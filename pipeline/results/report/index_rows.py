@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from affect_pipe.pipeline.records import MODALITIES, Modality
+from affect_pipe.pipeline.results.json_result import NOT_USED
 from affect_pipe.pipeline.results.result_file import (
     SUFFIX,
     ClassPart,
@@ -61,7 +62,7 @@ class IndexRow:
     curve : tuple of (float, float or None)
         Time as a fraction of the video, and sentiment intensity in [-3, 3]; None breaks the curve.
     missing : mapping of Modality to int
-        Utterances without words, voice, face.
+        Utterances without words, voice, face, where the model would use them.
     n_insufficient : int
         Utterances with too little evidence, or nothing to judge by.
     warnings : tuple of str
@@ -153,8 +154,9 @@ def _is_insufficient(utterance: UtterancePart) -> bool:
 
 
 def _lacks(utterance: UtterancePart, modality: Modality) -> bool:
+    """Whether a modality that the model uses is missing."""
     part = utterance.modalities.get(modality)
-    return part is None or not part.present
+    return part is not None and not part.present and part.reason != NOT_USED
 
 
 def _sentiments(said: Sequence[UtterancePart]) -> Mapping[str, int] | None:

@@ -1,0 +1,130 @@
+"""A folder of results as pages: one a video, and the index of all; see docs/report.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.results.report.index import NAME, index_page
+from affect_pipe.pipeline.results.report.index_folder import ResultFolder, read_folder
+from affect_pipe.pipeline.results.report.index_rows import IndexRow
+from affect_pipe.pipeline.results.report.pages import Pages, check_index, make_pages
+from affect_pipe.pipeline.results.result_file import SUFFIX
+from affect_pipe.pipeline.results.writing import write_result
+from affect_pipe.reporting import ReportOptions, report
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class FolderReport:
+    """What came of a folder.
+
+    Attributes
+    ----------
+    index : Path
+    folder : ResultFolder
+        What was read, and what could not be.
+    pages : Pages
+        What became of the videos' own pages.
+    """
+
+    index: Path
+    folder: ResultFolder
+    pages: Pages
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything could be read, and every page made."""
+        return not self.folder.unreadable and not any(self.pages.faults.values())
+
+
+def _ignore(line: str) -> None:
+    """Tell nobody."""
+
+
+def report_folder(
+    folder: str | Path,
+    out: str | Path | None = None,
+    options: ReportOptions | None = None,
+    *,
+    index_only: bool = False,
+    tell: Tell = _ignore,
+) -> FolderReport:
+    """Make an index page of all results below a folder, and the page of each video.
+
+    Pages whose result is as it was when they were made are not made again. What cannot be read,
+    or made, is listed in the index and stops nothing.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Searched with its sub-folders for ``*.affect.json``, and ``batch.jsonl``.
+    out : str or Path, optional
+        Gets ``index.html``, and the pages as the results lie below ``folder``; that one itself,
+        if none is given.
+    options : ReportOptions, optional
+        Of the videos' pages.
+    index_only : bool
+        Whether no page is made; the index links to those that are there.
+    tell : callable (line)
+        Hears what goes wrong, and how much there is to do.
+
+    Returns
+    -------
+    FolderReport
+
+    Raises
+    ------
+    UsageError
+        If there is no such folder.
+    ResultError
+        If the folder cannot be read, or the index cannot be written.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder: name a folder of results.")
+    place = folder if out is None else Path(out)
+    if place.is_file() or place.suffix == ".html":
+        raise UsageError(f"--out {place} is a file: an index and its pages need a folder.")
+    index = place / NAME
+    check_index(index)
+    found = read_folder(folder)
+    for one in found.unreadable:
+        tell(f"{one.path}: {one.reason}")
+    if index_only:
+        pages = _those_there(found, place)
+    else:
+        pages = _make(found, folder, place, options or ReportOptions(), tell)
+    write_result(index, index_page(found, pages.faults))
+    return FolderReport(index, found, pages)
+
+
+def _those_there(found: ResultFolder, place: Path) -> Pages:
+    from affect_pipe.pipeline.results.report.index import page_path
+
+    there = [row.key for row in found.rows if (place / page_path(row.key)).is_file()]
+    return Pages(kept=len(there), faults=dict.fromkeys(there))
+
+
+def _make(
+    found: ResultFolder, folder: Path, place: Path, options: ReportOptions, tell: Tell
+) -> Pages:
+    def make(row: IndexRow, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        own = options if options.media is not None else replace(options, media=_video(row, found))
+        report(folder / f"{row.key}{SUFFIX}", path, own, tell=lambda line: tell(f"{row.key}: {line}"))
+
+    pages = make_pages(found.rows, place, make, options)
+    for key, reason in pages.faults.items():
+        if reason is not None:
+            tell(f"{key}: {reason}")
+    return pages
+
+
+def _video(row: IndexRow, found: ResultFolder) -> Path | None:
+    """Return the video of a row, where its batch tells where it is and it is there."""
+    path = Path(found.videos.get(row.key, ""))
+    return path if path.name == row.file and path.is_file() else None
