@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from affect_pipe.pipeline.errors import UsageError
-from affect_pipe.pipeline.results.report.index import NAME, index_page
+from affect_pipe.pipeline.results.report.index import NAME, index_page, page_path
 from affect_pipe.pipeline.results.report.index_folder import ResultFolder, read_folder
 from affect_pipe.pipeline.results.report.index_rows import IndexRow
 from affect_pipe.pipeline.results.report.pages import Pages, check_index, make_pages
 from affect_pipe.pipeline.results.result_file import SUFFIX
 from affect_pipe.pipeline.results.writing import write_result
-from affect_pipe.reporting import ReportOptions, report
+
+if TYPE_CHECKING:
+    from affect_pipe.reporting import ReportOptions
 
 Tell = Callable[[str], None]
 
@@ -94,28 +97,28 @@ def report_folder(
     found = read_folder(folder)
     for one in found.unreadable:
         tell(f"{one.path}: {one.reason}")
-    if index_only:
-        pages = _those_there(found, place)
-    else:
-        pages = _make(found, folder, place, options or ReportOptions(), tell)
+    pages = _those_there(found, place) if index_only else _make(found, folder, place, options, tell)
     write_result(index, index_page(found, pages.faults))
     return FolderReport(index, found, pages)
 
 
 def _those_there(found: ResultFolder, place: Path) -> Pages:
-    from affect_pipe.pipeline.results.report.index import page_path
-
     there = [row.key for row in found.rows if (place / page_path(row.key)).is_file()]
     return Pages(kept=len(there), faults=dict.fromkeys(there))
 
 
 def _make(
-    found: ResultFolder, folder: Path, place: Path, options: ReportOptions, tell: Tell
+    found: ResultFolder, folder: Path, place: Path, options: ReportOptions | None, tell: Tell
 ) -> Pages:
+    from affect_pipe.reporting import ReportOptions, report
+
+    options = options or ReportOptions()
+
     def make(row: IndexRow, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         own = options if options.media is not None else replace(options, media=_video(row, found))
-        report(folder / f"{row.key}{SUFFIX}", path, own, tell=lambda line: tell(f"{row.key}: {line}"))
+        result = folder / f"{row.key}{SUFFIX}"
+        report(result, path, own, tell=lambda line: tell(f"{row.key}: {line}"))
 
     pages = make_pages(found.rows, place, make, options)
     for key, reason in pages.faults.items():

@@ -13,7 +13,7 @@ ALLOWED = {
     # Composition: the verbs may use everything but the command line that is made of them.
     "commands": {
         *("commands", "pipeline", "extractors", "fusion"),
-        *("api", "batch", "doctor", "reporting"),
+        *("api", "batch", "doctor", "reporting", "reporting_folder"),
     },
 }
 # Modules too heavy to import before they are used, and who may import them at the top anyway.

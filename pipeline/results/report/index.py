@@ -218,5 +218,3 @@ def _data(
         "counts": counts,
         "curve": row.curve,
     }
-
-

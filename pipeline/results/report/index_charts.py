@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from affect_pipe.pipeline.results.report.index_rows import (
     BIN_WIDTH,
@@ -18,8 +19,8 @@ Counts = tuple[int, ...]
 MISSING = {"text": "words", "acoustic": "voice", "visual": "face"}
 """What a missing modality is called."""
 _LENGTHS_S = (10, 30, 60, 120, 300, 600, 1800, 3600)
-_LENGTHS = ("under 10 s", "10 to 30 s", "30 to 60 s", "1 to 2 min", "2 to 5 min", "5 to 10 min", "10 to 30 min",
-            "30 to 60 min", "over 1 h")  # fmt: skip
+_LENGTHS = ("under 10 s", "10 to 30 s", "30 to 60 s", "1 to 2 min", "2 to 5 min", "5 to 10 min",
+            "10 to 30 min", "30 to 60 min", "over 1 h")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def _charts(rows: Sequence[IndexRow]) -> Iterator[Chart]:
     yield from _named("sentiment", "Sentiment", rows, lambda row: row.sentiments)
     if any(row.intensity_mean is not None for row in rows):
         edges = (*INTENSITY_BINS, INTENSITY_BINS[-1] + BIN_WIDTH)
-        labels = tuple(f"{low:g} to {high:g}" for low, high in zip(edges, edges[1:], strict=False))
+        labels = tuple(f"{low:g} to {high:g}" for low, high in pairwise(edges))
         counts = tuple(row.intensities for row in rows)
         centres = tuple(low + BIN_WIDTH / 2 for low in INTENSITY_BINS)
         yield Chart("intensity", "Intensity", "utterances", labels, counts, centres)
@@ -71,7 +72,7 @@ def _charts(rows: Sequence[IndexRow]) -> Iterator[Chart]:
         "missing",
         "Missing",
         "utterances",
-        tuple(f"no {name}" for name in MISSING.values()) + ("little evidence",),
+        (*(f"no {name}" for name in MISSING.values()), "little evidence"),
         tuple(lacking(row) for row in rows),
     )
     lengths = tuple(_one_of(row.duration_s) for row in rows)
