@@ -113,12 +113,26 @@ def _make(
     from affect_pipe.reporting import ReportOptions, report
 
     options = options or ReportOptions()
+    if options.media is not None and not options.media.is_dir():
+        raise UsageError(
+            f"--media {options.media} is no folder: name the folder of the videos, which lie in "
+            "it as their results do."
+        )
 
     def make(row: IndexRow, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        own = options if options.media is not None else replace(options, media=_video(row, found))
-        result = folder / f"{row.key}{SUFFIX}"
-        report(result, path, own, tell=lambda line: tell(f"{row.key}: {line}"))
+        result, media = folder / f"{row.key}{SUFFIX}", _video(row, found, options.media)
+
+        def told(line: str) -> None:
+            tell(f"{row.key}: {line}")
+
+        try:
+            report(result, path, replace(options, media=media), tell=told)
+        except UsageError:
+            if media is None:
+                raise
+            # The file of that name is no longer the one that was analysed.
+            report(result, path, replace(options, media=None), tell=told)
 
     pages = make_pages(found.rows, place, make, options)
     for key, reason in pages.faults.items():
@@ -127,7 +141,11 @@ def _make(
     return pages
 
 
-def _video(row: IndexRow, found: ResultFolder) -> Path | None:
-    """Return the video of a row, where its batch tells where it is and it is there."""
-    path = Path(found.videos.get(row.key, ""))
-    return path if path.name == row.file and path.is_file() else None
+def _video(row: IndexRow, found: ResultFolder, media: Path | None) -> Path | None:
+    """Return the video of a row, where the user or its batch says where it is and it is there."""
+    if media is not None:
+        places = [media / row.folder / row.file, media / row.file]
+    else:
+        told = Path(found.videos.get(row.key, ""))
+        places = [told] if told.name == row.file else []
+    return next((path for path in places if path.is_file()), None)

@@ -213,7 +213,12 @@ def parse_result(data: bytes, name: str) -> ResultFile:
 
 def _json(data: bytes, name: str) -> Any:
     try:
-        return json.loads(data.decode("utf-8"), parse_constant=_refuse)
+        found = json.loads(data.decode("utf-8"), parse_constant=_refuse)
+        if b"\\u" in data:
+            # Half a surrogate pair, of a file name that is no UTF-8, is no text elsewhere.
+            whole = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
+            found = json.loads(whole)
+        return found
     # A RecursionError is a bracket ten thousand deep; a ValueError also a number of 5,000 digits.
     except (ValueError, RecursionError) as error:
         cut = "it is empty" if not data.strip() else "it is damaged or was cut off"
