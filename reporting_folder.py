@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.batch import again
+from affect_pipe.pipeline.batch.ledger import NAME as LEDGER
+from affect_pipe.pipeline.errors import AffectPipeError, UsageError
 from affect_pipe.pipeline.results.report.index import NAME, index_page, page_path
 from affect_pipe.pipeline.results.report.index_folder import ResultFolder, read_folder
 from affect_pipe.pipeline.results.report.index_rows import IndexRow
 from affect_pipe.pipeline.results.report.pages import Pages, check_index, make_pages
 from affect_pipe.pipeline.results.result_file import SUFFIX
 from affect_pipe.pipeline.results.writing import write_result
+from affect_pipe.pipeline.settings import RunSettings
 
 if TYPE_CHECKING:
     from affect_pipe.reporting import ReportOptions
@@ -69,7 +72,8 @@ def report_folder(
         Gets ``index.html``, and the pages as the results lie below ``folder``; that one itself,
         if none is given.
     options : ReportOptions, optional
-        Of the videos' pages.
+        Of the videos' pages. Where ``run`` is as by default and the folder is that of a batch, the
+        batch's own settings count.
     index_only : bool
         Whether no page is made; the index links to those that are there.
     tell : callable (line)
@@ -118,6 +122,8 @@ def _make(
             f"--media {options.media} is no folder: name the folder of the videos, which lie in "
             "it as their results do."
         )
+    if options.run == RunSettings():
+        options = replace(options, run=_settings(folder))
 
     def make(row: IndexRow, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,6 +145,16 @@ def _make(
         if reason is not None:
             tell(f"{key}: {reason}")
     return pages
+
+
+def _settings(folder: Path) -> RunSettings:
+    """Return the settings of the batch that made the results; the usual ones where none tells."""
+    if not (folder / LEDGER).is_file():
+        return RunSettings()
+    try:
+        return again(folder).settings
+    except AffectPipeError:  # of another version, or damaged: the pages say what they lack
+        return RunSettings()
 
 
 def _video(row: IndexRow, found: ResultFolder, media: Path | None) -> Path | None:

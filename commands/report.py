@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affect_pipe.commands.common import FAILED, OK, Verbs, complain, hush_back_ends, tell
+from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 if TYPE_CHECKING:
@@ -54,7 +55,13 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="of a folder, make the index alone; it links to the pages that are there",
     )
-    report.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
+    given = report.add_argument_group(
+        "the run that made the result", "where its settings were not the defaults"
+    )
+    given.add_argument("--model", metavar="NAME|DIR", help="checkpoint, where it is not shipped")
+    add_word_options(given)
+    given.add_argument("--config", type=Path, metavar="TOML", help="settings file of the run")
+    given.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     report.set_defaults(handler=_report)
 
 
@@ -71,13 +78,15 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _options(arguments: argparse.Namespace) -> ReportOptions:
+    from affect_pipe.pipeline.settings import load_settings
     from affect_pipe.reporting import ReportOptions
 
+    flags = {"model": arguments.model, "cache_dir": arguments.cache_dir, **word_flags(arguments)}
     return ReportOptions(
         video=arguments.video,
         media=arguments.media,
         recompute=arguments.recompute,
-        cache_dir=arguments.cache_dir,
+        run=load_settings(arguments.config, flags),
     )
 
 
@@ -108,12 +117,9 @@ def _pages(arguments: argparse.Namespace) -> int:
 def _index(arguments: argparse.Namespace) -> int:
     from affect_pipe.reporting_folder import report_folder
 
+    options = None if arguments.index_only else _options(arguments)
     done = report_folder(
-        arguments.results[0],
-        arguments.out,
-        None if arguments.index_only else _options(arguments),
-        index_only=arguments.index_only,
-        tell=tell,
+        arguments.results[0], arguments.out, options, index_only=arguments.index_only, tell=tell
     )
     with standard_output():
         print(f"{done.pages.made} pages made, {done.pages.kept} kept; wrote {done.index}")
