@@ -19,7 +19,7 @@ PAGE_SUFFIX = ".report.html"
 MAX_WORDS = 8_000_000
 """Characters of speech that a page carries to be searched; with more, it searches names alone."""
 _TOP = 3
-_OPTIONAL = ("arousal", "valence")
+_LEVELS = ("arousal", "valence")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def index_page(folder: ResultFolder, pages: Mapping[str, str | None]) -> bytes:
         "unreadable": [(one.path, one.reason) for one in folder.unreadable],
         "unmade": [(key, why) for key, why in sorted(pages.items()) if why is not None],
         "words_from": sorted({row.words_from for row in rows}),
-        "parts": [n for n in _OPTIONAL if any(chart.name == n for chart in drawn)],
+        "levels": any(chart.name in _LEVELS for chart in drawn),
     }
     data = {
         "charts": [_drawn(chart) for chart in drawn],
@@ -146,7 +146,7 @@ def _shown(
         "sentiments": _top(row.sentiments),
         "emotions": _top(row.emotions),
         "predicts": {"sentiment": row.sentiments is not None, "emotions": row.emotions is not None},
-        "levels": [_top(getattr(row, name))[:1] for name in _OPTIONAL],
+        "levels": _levels(row),
         "length": clock(row.duration_s),
         "utterances": row.n_utterances,
         "missing": [
@@ -178,6 +178,12 @@ def _top(counts: Mapping[str, int] | None) -> list[tuple[str, int, str]]:
     """Return the most frequent classes that occur, with their number and the colour's name."""
     found = [(label, n) for label, n in (counts or {}).items() if n]
     return [(label, n, tone(label)) for label, n in sorted(found, key=lambda one: -one[1])[:_TOP]]
+
+
+def _levels(row: IndexRow) -> list[tuple[str, int, str]]:
+    """Return the most frequent class of arousal and of valence."""
+    found = [(name, _top(getattr(row, name))[:1]) for name in _LEVELS]
+    return [(f"{name} {label}", n, "") for name, top in found for label, n, _ in top]
 
 
 def tone(label: str) -> str:

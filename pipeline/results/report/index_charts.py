@@ -68,13 +68,10 @@ def _charts(rows: Sequence[IndexRow]) -> Iterator[Chart]:
     yield from _named("emotions", "Emotions", rows, lambda row: row.emotions)
     yield from _named("arousal", "Arousal", rows, lambda row: row.arousal)
     yield from _named("valence", "Valence", rows, lambda row: row.valence)
-    yield Chart(
-        "missing",
-        "Missing",
-        "utterances",
-        (*(f"no {name}" for name in MISSING.values()), "little evidence"),
-        tuple(lacking(row) for row in rows),
-    )
+    lacked = tuple(lacking(row) for row in rows)
+    if any(map(any, lacked)):
+        labels = (*(f"no {name}" for name in MISSING.values()), "little evidence")
+        yield Chart("missing", "Missing", "utterances", labels, lacked)
     lengths = tuple(_one_of(row.duration_s) for row in rows)
     yield Chart("length", "Length", "videos", _LENGTHS, lengths)
 

@@ -118,7 +118,7 @@ def test_charts_add_up(tmp_path: Path) -> None:
     for number in range(3):
         put(tmp_path, f"v{number}")
     drawn = {chart.name: chart for chart in charts(read_folder(tmp_path).rows)}
-    assert list(drawn) == ["sentiment", "intensity", "emotions", "missing", "length"]
+    assert list(drawn) == ["sentiment", "intensity", "emotions", "length"]
     for name in ("sentiment", "intensity"):
         assert sum(map(sum, drawn[name].counts)) == 3 * len(SAMPLE["utterances"])
     lengths = [sum(column) for column in zip(*drawn["length"].counts, strict=True)]

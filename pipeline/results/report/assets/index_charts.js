@@ -6,9 +6,9 @@ const indexCharts = (() => {
   const number = new Intl.NumberFormat("en");
   const font = () => ({ family: "system-ui, sans-serif", size: 12, color: theme.colour("fg") });
 
-  const barLayout = (chart) => {
+  const barLayout = (chart, most) => {
     const upright = chart.centres.length > 0;
-    const values = { gridcolor: theme.colour("line"), zeroline: false, fixedrange: true, rangemode: "tozero", nticks: 4, tickangle: 0, tickformat: "~s", automargin: true };
+    const values = { gridcolor: theme.colour("line"), zeroline: false, fixedrange: true, range: [0, Math.max(4, most * 1.04)], nticks: 4, tickangle: 0, tickformat: "~s", automargin: true };
     const bins = { fixedrange: true, automargin: true, zeroline: false, showgrid: false };
     const names = { fixedrange: true, automargin: true, type: "category", tickvals: chart.labels, autorange: "reversed", ticksuffix: " " };
     return {
@@ -35,7 +35,7 @@ const indexCharts = (() => {
     } else {
       Object.assign(trace, { x: sums, y: chart.labels, orientation: "h", hovertemplate: "%{text}: %{x:,}<extra></extra>" });
     }
-    Plotly.react(place, [trace], barLayout(chart), lively);
+    Plotly.react(place, [trace], barLayout(chart, Math.max(...sums)), lively);
     const title = place.parentElement.querySelector("h3").textContent;
     const told = chart.labels.map((label, at) => `${label} ${number.format(sums[at])}`);
     place.setAttribute("aria-label", `${title}, ${chart.unit}: ${told.join(", ")}`);
