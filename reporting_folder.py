@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from affect_pipe.reporting import ReportOptions
 
 Tell = Callable[[str], None]
+_TOLD_EVERY = 25
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ def _make(
     if options.run == RunSettings():
         options = replace(options, run=_settings(folder))
 
+    made = count(1)
+
     def make(row: IndexRow, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         result, media = folder / f"{row.key}{SUFFIX}", _video(row, found, options.media)
@@ -139,6 +143,8 @@ def _make(
                 raise
             # The file of that name is no longer the one that was analysed.
             report(result, path, replace(options, media=None), tell=told)
+        if (number := next(made)) % _TOLD_EVERY == 0:
+            tell(f"{number} pages made, of {len(found.rows)} videos")
 
     pages = make_pages(found.rows, place, make, options)
     for key, reason in pages.faults.items():
