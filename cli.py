@@ -17,6 +17,7 @@ from affect_pipe.commands import (
     evaluate,
     extract,
     models,
+    report,
     reproduce,
     run,
     train,
@@ -67,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="show the traceback of an error",
     )
-    for verb in (run, batch, extract, train, evaluate, reproduce, models, cache, doctor):
+    for verb in (run, batch, report, extract, train, evaluate, reproduce, models, cache, doctor):
         verb.add(verbs, common)
     return parser
 
