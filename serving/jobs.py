@@ -90,7 +90,7 @@ class JobFolder:
         return self.root / _RESULTS
 
     def prepare(self) -> None:
-        """Make what is missing, and remove what an interrupted upload or removal left.
+        """Make what is missing, and remove what an interrupted upload left.
 
         Raises
         ------
@@ -100,9 +100,7 @@ class JobFolder:
         shutil.rmtree(self.root / _INCOMING, ignore_errors=True)
         for name in (_UPLOADS, _INCOMING, _TRASH, _RESULTS):
             (self.root / name).mkdir(exist_ok=True)
-        for job in list(_read(self.root / _TRASH)):
-            self.remove(job)
-        known = {job.id for job in self.jobs()}
+        known = {job.id for job in (*self.jobs(), *self.discarded())}
         for folder in self.results.iterdir():
             if _ID.fullmatch(folder.name) and folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -110,6 +108,10 @@ class JobFolder:
     def jobs(self) -> Iterator[Job]:
         """Yield what was accepted, in the order it came; what is no job's folder is passed over."""
         yield from sorted(_read(self.root / _UPLOADS), key=lambda job: (job.received, job.id))
+
+    def discarded(self) -> Iterator[Job]:
+        """Yield what was discarded and has not been removed yet."""
+        yield from _read(self.root / _TRASH)
 
     def incoming(self, job_id: str) -> Path:
         """Make and return the folder in which an upload is put together."""
@@ -143,15 +145,16 @@ class JobFolder:
         Returns
         -------
         Path
-            Where it is until `remove`.
+            Where its video is until `remove`.
         """
         trash = self.root / _TRASH / job.id
-        try:
-            os.rename(self.folder(job), trash)
-        except OSError:  # Windows moves no folder with an open file in it
-            (self.folder(job) / RECORD).unlink(missing_ok=True)
-            return self.folder(job)
-        return trash
+        if not trash.exists():
+            try:
+                os.rename(self.folder(job), trash)
+            except OSError:  # Windows moves no folder with an open file in it
+                (self.folder(job) / RECORD).unlink(missing_ok=True)
+                return self.folder(job) / job.file
+        return trash / job.file
 
     def remove(self, job: Job) -> None:
         """Remove what a discarded job left, results included."""

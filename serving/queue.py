@@ -32,6 +32,7 @@ from affect_pipe.pipeline.batch.ledger import Account
 from affect_pipe.pipeline.batch.records import Item, Task
 from affect_pipe.pipeline.errors import AffectPipeError
 from affect_pipe.pipeline.fingerprint import digest_file
+from affect_pipe.pipeline.preflight import SUFFIXES
 from affect_pipe.serving.channel import Channel
 from affect_pipe.serving.forgetting import forget
 from affect_pipe.serving.jobs import Job, JobFolder
@@ -97,6 +98,8 @@ class Queue:
         for job_id, state in list(self._states.items()):
             if state.phase == "done":
                 self._report(self._jobs[job_id])
+        for job in list(self._folder.discarded()):
+            self._chore(self._forget, job, self._folder.discard(job))
         self._worker.start()
         return self
 
@@ -148,8 +151,7 @@ class Queue:
                 return False
             self._states.pop(job_id)
             self._gone[job_id] = job
-        trash = self._folder.discard(job)
-        self._chore(self._forget, job, trash)
+        self._chore(self._forget, job, self._folder.discard(job))
         self._changed(job_id, "removed", f"{job.title}: deleted")
         return True
 
@@ -158,13 +160,23 @@ class Queue:
         with suppress(RuntimeError):  # it has been shut down; the next start tidies up
             self._chores.submit(do, *given)
 
-    def _forget(self, job: Job, trash: Path) -> None:
-        with suppress(AffectPipeError, OSError):
-            self._digests.setdefault(job.id, digest_file(trash / job.file))
-        with suppress(AffectPipeError, OSError):
-            if job.id in self._digests and not self._is_needed(self._digests[job.id], job):
-                forget(self._cache, self._digests[job.id])
+    def _forget(self, job: Job, video: Path) -> None:
+        """Remove all that there is of a discarded job."""
+        try:
+            digest = self._digests.get(job.id) or self._digest_of(job, video)
+            self._digests[job.id] = digest
+            if not self._is_needed(digest, job):
+                forget(self._cache, digest)
+        except (AffectPipeError, OSError):
+            pass  # what cannot be read was not analysed either
         self._folder.remove(job)
+
+    def _digest_of(self, job: Job, video: Path) -> str:
+        """Return the digest of a job's video, without reading all of it where there is a result."""
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            result = self._folder.results / f"{job.target}{SUFFIXES[0]}"
+            return str(json.loads(result.read_bytes())["media"]["digest"])
+        return digest_file(video)
 
     def _is_needed(self, digest: str, job: Job) -> bool:
         """Whether another job has the same bytes."""
@@ -237,7 +249,7 @@ class Queue:
         if job is None:
             if gone is not None and isinstance(event, _ENDS):
                 # It may have been written to until now.
-                self._chore(self._forget, gone, self._folder.folder(gone))
+                self._chore(self._forget, gone, self._folder.discard(gone))
             return
         if self._is_worth_telling(event):
             self._channel.publish(to_line(replace(event, video=job.file), run))

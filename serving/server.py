@@ -8,8 +8,8 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -29,6 +29,7 @@ from affect_pipe.serving.reports import ReportMaker
 from affect_pipe.serving.space import Space
 
 _MAX_CONNECTIONS = 256
+_BACKLOG = 128
 _GOODBYE_S = 3
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
 
@@ -91,10 +92,12 @@ class Place:
             family, kind, protocol, _, address = socket.getaddrinfo(
                 self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
-            listening = socket.socket(family, kind, protocol)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-            listening.listen(128)
+            with ExitStack() as stack:
+                listening = stack.enter_context(socket.socket(family, kind, protocol))
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listening.bind(address)
+                listening.listen(_BACKLOG)
+                stack.pop_all()
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise UsageError(
@@ -147,8 +150,6 @@ def serve(
     AffectPipeError
         If it cannot begin: the port, the folder, the settings.
     """
-    from dataclasses import replace
-
     check_output(batch.out)
     folder = JobFolder(batch.out.absolute())
     batch = replace(batch, out=folder.results)
