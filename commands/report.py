@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from affect_pipe.commands.common import FAILED, OK, Verbs, complain, hush_back_ends, tell
+from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 VIDEO_CHOICES = ("auto", "embed", "link", "none")
@@ -45,7 +46,13 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compute features again where the cache no longer has them",
     )
-    report.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
+    given = report.add_argument_group(
+        "the run that made the result", "where its settings were not the defaults"
+    )
+    given.add_argument("--model", metavar="NAME|DIR", help="checkpoint, where it is not shipped")
+    add_word_options(given)
+    given.add_argument("--config", type=Path, metavar="TOML", help="settings file of the run")
+    given.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     report.set_defaults(handler=_report)
 
 
@@ -63,6 +70,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _pages(arguments: argparse.Namespace) -> int:
     from affect_pipe.pipeline.errors import UsageError
+    from affect_pipe.pipeline.settings import load_settings
     from affect_pipe.reporting import ReportOptions, report
 
     out: Path | None = arguments.out
@@ -70,11 +78,12 @@ def _pages(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"--out {out} is one page for {len(arguments.results)} results: name a folder."
         )
+    flags = {"model": arguments.model, "cache_dir": arguments.cache_dir, **word_flags(arguments)}
     options = ReportOptions(
         video=arguments.video,
         media=arguments.media,
         recompute=arguments.recompute,
-        cache_dir=arguments.cache_dir,
+        run=load_settings(arguments.config, flags),
     )
     codes: list[int] = []
     for result in arguments.results:

@@ -61,7 +61,13 @@ class Page:
 
 
 def render(page: Page) -> bytes:
-    """Return the page as UTF-8; the same page gives the same bytes."""
+    """Return the page as UTF-8; the same page gives the same bytes.
+
+    Raises
+    ------
+    KeyError
+        If the template asks for what the context does not have.
+    """
     jinja2 = require("jinja2", feature="the report")
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: _text(f"templates/{name}")),
@@ -76,7 +82,7 @@ def render(page: Page) -> bytes:
     head = _text("assets/theme.js")
     scripts = [_text(f"assets/{name}") for name in page.scripts]
     plotly = [plotly_script()] if page.charts else []
-    text = environment.get_template(page.template).render(
+    context = dict(
         **page.context,
         title=page.title,
         map_styles=sorted({name for text in plotly for name in _MAP_STYLE.findall(text)}),
@@ -86,6 +92,10 @@ def render(page: Page) -> bytes:
         scripts=[markup(script) for script in (*plotly, *scripts)],
         data=markup(_data(page.data)),
     )
+    try:
+        text = environment.get_template(page.template).render(context)
+    except jinja2.UndefinedError as error:
+        raise KeyError(str(error)) from error
     encoded: bytes = text.encode("utf-8")
     return encoded
 
