@@ -20,12 +20,12 @@ from typing import Any, Literal
 from affect_pipe.pipeline.errors import AffectPipeError, MediaError, ResultError, UsageError
 from affect_pipe.pipeline.fingerprint import digest_file
 from affect_pipe.pipeline.media import probe
-from affect_pipe.pipeline.preflight import SUFFIXES
+from affect_pipe.pipeline.preflight import REPORT_SUFFIX, SUFFIXES
 from affect_pipe.pipeline.records import Media, VideoResult
 from affect_pipe.pipeline.results.json_result import SCHEMA, to_json
 from affect_pipe.pipeline.results.report.data import Player, ReportData, Signals
 from affect_pipe.pipeline.results.report.preview import make_preview
-from affect_pipe.pipeline.results.report.video_page import SUFFIX, write_video_page
+from affect_pipe.pipeline.results.report.video_page import write_video_page
 from affect_pipe.pipeline.settings import RunSettings
 from affect_pipe.report_signals import NotInCacheError, look_again, signals_of, sound_of
 
@@ -154,9 +154,9 @@ def page_path(result: Path, out: str | Path | None) -> Path:
     """Return where the page of a result file goes."""
     stem = result.name.removesuffix(SUFFIXES[0]).removesuffix(".json")
     if out is None:
-        return result.with_name(stem + SUFFIX)
+        return result.with_name(stem + REPORT_SUFFIX)
     out = Path(out)
-    return out if out.suffix.lower() in (".html", ".htm") else out / (stem + SUFFIX)
+    return out if out.suffix.lower() in (".html", ".htm") else out / (stem + REPORT_SUFFIX)
 
 
 def read_result(path: Path) -> dict[str, Any]:

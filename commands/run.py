@@ -15,12 +15,15 @@ from affect_pipe.commands.common import (
     hush_back_ends,
     result_folder,
     share_the_machine,
+    tell,
 )
+from affect_pipe.commands.report import VIDEO_CHOICES, VIDEO_HELP
 from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 if TYPE_CHECKING:
     from affect_pipe.pipeline.records import VideoResult
+    from affect_pipe.pipeline.settings import RunSettings
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
@@ -49,6 +52,12 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add each modality's contribution, and write <stem>.attention.npz and .png",
     )
+    run.add_argument(
+        "--report",
+        action="store_true",
+        help="write <stem>.report.html too: a page to look at, which works without a network",
+    )
+    run.add_argument("--video", choices=VIDEO_CHOICES, default="auto", help=VIDEO_HELP)
     run.add_argument("--config", type=Path, metavar="TOML", help="settings file; flags win over it")
     run.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     run.set_defaults(handler=_run)
@@ -80,10 +89,12 @@ def _run(arguments: argparse.Namespace) -> int:
     with Analyzer(settings) as analyzer:
         for video in videos:
             try:
-                check_result_name(arguments.out, video, explain=arguments.explain)
+                check_result_name(
+                    arguments.out, video, explain=arguments.explain, report=arguments.report
+                )
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display, explain=arguments.explain)
-                _show(result, arguments.out, warn)
+                _show(result, arguments, settings, warn)
                 codes.append(OK)
             except Exception as error:
                 if arguments.debug:
@@ -92,7 +103,9 @@ def _run(arguments: argparse.Namespace) -> int:
     return FAILED if FAILED in codes else max(codes)
 
 
-def _show(result: VideoResult, folder: Path, warn: WarningTeller) -> None:
+def _show(
+    result: VideoResult, arguments: argparse.Namespace, settings: RunSettings, warn: WarningTeller
+) -> None:
     from rich.console import Console
 
     from affect_pipe.pipeline.preflight import result_names
@@ -101,6 +114,7 @@ def _show(result: VideoResult, folder: Path, warn: WarningTeller) -> None:
     from affect_pipe.pipeline.results.table import to_table
     from affect_pipe.pipeline.results.terminal_text import printable
 
+    folder: Path = arguments.out
     written = [folder / name for name in result_names(result.media.path)]
     write_json(result, written[0])
     write_csv(result, written[1])
@@ -108,6 +122,11 @@ def _show(result: VideoResult, folder: Path, warn: WarningTeller) -> None:
         from affect_pipe.pipeline.results.attention_files import write_attention
 
         written += write_attention(result, folder)
+    if arguments.report:
+        from affect_pipe.reporting import ReportOptions, report_of
+
+        options = ReportOptions(video=arguments.video, run=settings)
+        written.append(report_of(result, folder, options, tell=tell))
     warn(result.media.path.name, result.warnings)
     with standard_output():
         if result.features.utterances:

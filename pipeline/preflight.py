@@ -9,6 +9,7 @@ from pathlib import Path
 from affect_pipe.pipeline.errors import ResultError, UsageError
 
 SUFFIXES = (".affect.json", ".affect.csv")
+REPORT_SUFFIX = ".report.html"
 EXPLANATION_SUFFIXES = (".attention.npz", ".attention.png")
 # Where a file system does not say: what nearly all of them allow.
 _NAME_MAX_BYTES = 255
@@ -87,7 +88,9 @@ def check_output(folder: Path) -> None:
         raise ResultError(f"the result folder {folder} cannot be written to: choose another --out.")
 
 
-def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> None:
+def check_result_name(
+    folder: Path, video: Path, *, explain: bool = False, report: bool = False
+) -> None:
     """Find out before the work on a video whether its results can have their names.
 
     Parameters
@@ -95,6 +98,8 @@ def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> No
     folder, video : Path
     explain : bool
         Whether its attention maps are to be written too.
+    report : bool
+        Whether its page is.
 
     Raises
     ------
@@ -102,6 +107,7 @@ def check_result_name(folder: Path, video: Path, *, explain: bool = False) -> No
         If a result's name would be too long for the folder.
     """
     names = result_names(video) + (explanation_names(video) if explain else ())
+    names += (video.stem + REPORT_SUFFIX,) if report else ()
     check_names(folder, names, video)
 
 

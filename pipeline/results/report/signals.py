@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-
 import numpy as np
+import numpy.typing as npt
 
 from affect_pipe.pipeline.frame_table import FrameTable
 from affect_pipe.pipeline.records import Audio, FeatureBlock, FloatArray
 from affect_pipe.pipeline.results.report.data import Bytes, Traces, Values
 from affect_pipe.pipeline.results.report.measures import readable, zero_is_absent
+
+Floats = npt.NDArray[np.float64]
 
 # Ten values a second, as faces are looked at; coarser where that would be more than this many.
 STEP_S = 0.1
@@ -84,18 +85,14 @@ def faces_in_view(table: FrameTable, duration_s: float) -> tuple[Bytes, float]:
     times, faces = np.unique(table.time_s, return_counts=True)
     steps = _steps(times, step_s, len(counts))
     np.maximum.at(counts, steps, np.minimum(faces, 255).astype(np.uint8))
-    return counts, step_s
+    seen = np.where(counts > 0, counts, np.nan)
+    return np.nan_to_num(_bridged(seen.astype(np.float32))).round().astype(np.uint8), step_s
 
 
-def _binned(
-    time_s: Sequence[float] | np.ndarray[tuple[int], np.dtype[np.float64]],
-    values: np.ndarray[tuple[int], np.dtype[np.float64]],
-    duration_s: float,
-    step_s: float,
-) -> FloatArray:
+def _binned(time_s: Floats, values: Floats, duration_s: float, step_s: float) -> FloatArray:
     n = _n_steps(duration_s, step_s)
     known = np.isfinite(values)
-    steps = _steps(np.asarray(time_s)[known], step_s, n)
+    steps = _steps(time_s[known], step_s, n)
     count = np.bincount(steps, minlength=n)
     total = np.bincount(steps, weights=values[known], minlength=n)
     with np.errstate(invalid="ignore"):
@@ -120,9 +117,8 @@ def _n_steps(duration_s: float, step_s: float) -> int:
     return max(1, math.ceil(duration_s / step_s - 1e-9))
 
 
-def _steps(
-    time_s: np.ndarray[tuple[int], np.dtype[np.float64]], step_s: float, n: int
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _steps(time_s: Floats, step_s: float, n: int) -> npt.NDArray[np.int64]:
     # Time stamps fall on the borders of steps up to rounding.
-    steps = np.floor(np.asarray(time_s, np.float64) / step_s + 1e-6).astype(np.int64)
-    return np.clip(steps, 0, n - 1)
+    steps = np.floor(time_s / step_s + 1e-6).astype(np.int64)
+    clipped: npt.NDArray[np.int64] = np.clip(steps, 0, n - 1)
+    return clipped

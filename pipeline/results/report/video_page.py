@@ -27,11 +27,10 @@ from affect_pipe.pipeline.results.report.words import (
 )
 from affect_pipe.pipeline.results.writing import write_result
 
-SUFFIX = ".report.html"
 STYLES = ("video.css",)
 SCRIPTS = (
-    *("charts.js", "data.js", "choice.js", "player.js"),
-    *("timeline.js", "table.js", "why.js", "keys.js"),
+    *("data.js", "choice.js", "player.js", "timeline.js"),
+    *("table.js", "why.js", "keys.js"),
 )
 MODALITY_NAMES = {"text": "words", "acoustic": "voice", "visual": "face"}
 _NEUTRAL = 0.5  # of an intensity that no class goes with
@@ -174,7 +173,7 @@ def _quality(modalities: Mapping[str, Any], face: Mapping[str, Any] | None) -> l
         found.append(f"voice {ratio_db:.0f} dB over noise")
     coverage = modalities["visual"]["quality"].get("face_coverage")
     if coverage is not None and modalities["visual"]["present"]:
-        found.append(f"face in {coverage:.0%}")
+        found.append(f"face {coverage:.0%} of the time")
     if face is not None and face["doubt"]:
         found.append(str(face["doubt"]))
     return found

@@ -115,8 +115,8 @@ def _timeline(data: ReportData) -> list[dict[str, Any]]:
 
 def timeline_height(data: ReportData) -> int:
     """Return the height of the timeline in pixels, known before it is drawn."""
-    rows = _timeline(data)
-    return sum(row["height"] for row in rows) + 8 * (len(rows) - 1) + 40
+    heights = [int(row["height"]) for row in _timeline(data)]
+    return sum(heights) + 8 * (len(heights) - 1) + 40
 
 
 def _levels(utterances: Sequence[Mapping[str, Any]], name: str) -> list[str] | None:

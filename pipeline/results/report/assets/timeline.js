@@ -5,16 +5,20 @@ const timeline = (() => {
   if (!frame) return null;
   const narrow = window.matchMedia("(max-width: 640px)");
   const coarse = window.matchMedia("(pointer: coarse)");
-  const margin = () => ({ l: narrow.matches ? 74 : 104, r: 12, t: 6, b: 34 });
+  const margin = () => ({ l: narrow.matches ? 84 : 104, r: 12, t: 6, b: 34 });
   const { utterances, duration } = page;
   const GAP = 8; // pixels between rows
   const MAX_PEAKS = 1200;
   let range = [0, duration];
 
-  // Times are dates since 1970 to plotly.js, which then labels its axis in minutes and seconds.
-  const stamp = (seconds) => Math.round(seconds * 1000);
-  const seconds = (given) =>
-    (typeof given === "number" ? given : Date.parse(`${String(given).replace(" ", "T")}Z`)) / 1000;
+  // Times are dates to plotly.js, which then labels its axis in minutes and seconds. Since 2000: it
+  // takes small numbers for years.
+  const EPOCH = Date.UTC(2000, 0, 1);
+  const stamp = (seconds) => EPOCH + Math.round(seconds * 1000);
+  const seconds = (given) => {
+    const told = typeof given === "number" ? given : Date.parse(`${given.replace(" ", "T")}Z`);
+    return (told - EPOCH) / 1000;
+  };
 
   const short = (text) => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
   // plotly.js reads a few tags in labels.
@@ -210,14 +214,14 @@ const timeline = (() => {
     sentiment: () => ({
       range: [-3.3, 3.3],
       tickvals: [-3, 0, 3],
-      ticktext: ["\u22123", "sentiment 0", "+3"],
+      ticktext: ["\u22123", "sentiment", "+3"],
       zeroline: true,
       zerolinecolor: theme.colour("muted"),
     }),
     arousal: () => ({ tickvals: page.levels.arousal.map((_, i) => i), ticktext: page.levels.arousal }),
     valence: () => ({ tickvals: page.levels.valence.map((_, i) => i), ticktext: page.levels.valence }),
-    emotions: () => ({ autorange: "reversed", type: "category" }),
-    presence: () => ({ range: [2.5, -0.5], tickvals: [0, 1, 2], ticktext: PRESENCE }),
+    emotions: () => ({ autorange: "reversed", type: "category", showgrid: false }),
+    presence: () => ({ range: [2.5, -0.5], tickvals: [0, 1, 2], ticktext: PRESENCE, showgrid: false }),
     waveform: () => ({ range: [-1, 1], tickvals: [0], ticktext: ["sound"], zeroline: false }),
   };
   const contents = {
@@ -247,7 +251,7 @@ const timeline = (() => {
           { dtickrange: [null, 999], value: "%-M:%S.%1f" },
           { dtickrange: [1000, null], value: duration < 3600 ? "%-M:%S" : "%-H:%M:%S" },
         ],
-        minallowed: 0,
+        minallowed: EPOCH,
         maxallowed: stamp(duration),
       },
     };
@@ -269,7 +273,7 @@ const timeline = (() => {
   };
 
   const draw = () =>
-    Plotly.react(frame, ...figure(), { ...CHARTS, doubleClick: false, responsive: true });
+    charts.draw(frame, ...figure(), { doubleClick: false });
 
   const zoom = (from, to) => {
     const length = Math.min(Math.max(to - from, 1), duration);

@@ -10,6 +10,7 @@ const why = (() => {
   // More rows than this could not be told apart: then a window around the chosen utterance.
   const WHOLE = 32;
   const WINDOW = 24;
+  const narrow = window.matchMedia("(max-width: 640px)");
   const element = (id) => document.getElementById(id);
   let seen = false;
   let stale = true;
@@ -22,7 +23,7 @@ const why = (() => {
     const place = element(id);
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", words);
-    return Plotly.react(place, traces, { ...look(), ...layout }, CHARTS);
+    return charts.draw(place, traces, { ...look(), ...layout });
   };
 
   const bars = (labels, values, colour, extra = {}) => ({
@@ -131,10 +132,11 @@ const why = (() => {
         barmode: "group",
         showlegend: true,
         legend: { orientation: "h", y: 1.12, x: 0 },
-        xaxis: { ...scale, domain: [0, 0.4], title: { text: "probability" } },
-        yaxis: names,
-        xaxis2: { ...scale, domain: [0.62, 1], title: { text: "intensity" }, anchor: "y2" },
-        yaxis2: { ...names, anchor: "x2" },
+        // Side by side, or on a phone one above the other.
+        xaxis: { ...scale, domain: narrow.matches ? [0, 1] : [0, 0.4], title: { text: "probability" } },
+        yaxis: { ...names, domain: narrow.matches ? [0.58, 1] : [0, 1] },
+        xaxis2: { ...scale, domain: narrow.matches ? [0, 1] : [0.62, 1], title: { text: "intensity" }, anchor: "y2" },
+        yaxis2: { ...names, domain: narrow.matches ? [0, 0.42] : [0, 1], anchor: "x2" },
       },
       `What each modality adds: ${words}`,
     );
@@ -192,7 +194,7 @@ const why = (() => {
     if (!place) return;
     const range = shownRange();
     const numbers = Array.from({ length: range[1] - range[0] }, (_, i) => range[0] + i);
-    const label = (i) => plain(`${i} ${short(utterances[i].text || "(no words)", 16)}`);
+    const label = (i) => plain(`${i} ${short(utterances[i].text || "(no words)", narrow.matches ? 9 : 16)}`);
     const notes = [];
     if (utterances.length > page.attended) {
       notes.push(`Kept are the ${page.attended} strongest weights of each row; others are drawn as 0.`);
@@ -239,10 +241,10 @@ const why = (() => {
           },
         ],
         {
-          margin: { l: 130, r: 8, t: 34, b: 44 },
+          margin: { l: narrow.matches ? 88 : 130, r: 8, t: 34, b: 44 },
           title: { text: attention.title, font: { size: 13 }, x: 0.02, xanchor: "left" },
           plot_bgcolor: theme.colour("line"),
-          xaxis: { ...axisLook(), title: { text: "utterance j, attended to" }, showgrid: false, dtick: Math.ceil(numbers.length / 16), tick0: range[0], fixedrange: true },
+          xaxis: { ...axisLook(), title: { text: "utterance j, attended to" }, showgrid: false, dtick: Math.ceil(numbers.length / (narrow.matches ? 6 : 16)), tick0: range[0], tickangle: 0, fixedrange: true },
           yaxis: { ...axisLook(), autorange: "reversed", showgrid: false, tickvals: numbers, ticktext: numbers.map(label), tickfont: { size: numbers.length > 16 ? 9 : 11 }, fixedrange: true },
           shapes: [
             {
@@ -447,9 +449,11 @@ const why = (() => {
     describe();
     draw();
   });
-  theme.onChange(() => {
+  const again = () => {
     stale = true;
     draw();
-  });
+  };
+  theme.onChange(again);
+  narrow.addEventListener("change", again);
   return { draw };
 })();
