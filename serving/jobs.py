@@ -113,6 +113,15 @@ class JobFolder:
         """Yield what was discarded and has not been removed yet."""
         yield from _read(self.root / _TRASH)
 
+    def places(self, job_id: str) -> tuple[Path, ...]:
+        """Return the folders that errors about a job may name, the innermost first."""
+        return (
+            self.root / _UPLOADS / job_id,
+            self.root / _INCOMING / job_id,
+            self.results / job_id,
+            self.root,
+        )
+
     def incoming(self, job_id: str) -> Path:
         """Make and return the folder in which an upload is put together."""
         folder = self.root / _INCOMING / job_id

@@ -7,6 +7,7 @@ the start, so that a server that was stopped or killed goes on where it was.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import threading
 import time
@@ -37,12 +38,12 @@ from affect_pipe.serving.channel import Channel
 from affect_pipe.serving.forgetting import forget
 from affect_pipe.serving.jobs import Job, JobFolder
 from affect_pipe.serving.reports import ReportMaker
-from affect_pipe.serving.states import State, remembered
+from affect_pipe.serving.states import State, last_word
 
 # A page need not be told of every frame.
 _STEP_S = 0.2
 _GOODBYE_S = 30.0
-_ABOUT_ONE = (AttemptStarted, StageStep, ItemDone, ItemFailed, ItemAbandoned)
+AboutOne = AttemptStarted | StageStep | ItemDone | ItemFailed | ItemAbandoned
 _CHANGES = (AttemptStarted, ItemDone, ItemFailed, ItemAbandoned)
 _ENDS = (ItemDone, ItemFailed, ItemAbandoned)
 
@@ -93,8 +94,9 @@ class Queue:
         accounts = self._batch.history().accounts
         for job in self._folder.jobs():
             account = accounts.get(job.target, Account())
+            last = last_word(account, whole=self._has_results(account))
             self._jobs[job.id] = job
-            self._states[job.id] = remembered(account, whole=self._has_results(account))
+            self._states[job.id] = State() if last is None else State().after(self._plain(last))
         for job_id, state in list(self._states.items()):
             if state.phase == "done":
                 self._report(self._jobs[job_id])
@@ -238,9 +240,9 @@ class Queue:
     def _hear(self, event: BatchEvent, run: str) -> None:
         if isinstance(event, Overall):
             self._channel.publish(to_line(event, run))
-        if not isinstance(event, _ABOUT_ONE):
+        if not isinstance(event, AboutOne):
             return  # plans tell of folders of this machine
-        job_id = _id_of(event.target)
+        event, job_id = self._plain(event), _id_of(event.target)
         with self._lock:
             job = self._jobs.get(job_id)
             gone = self._gone.get(job_id)
@@ -252,12 +254,28 @@ class Queue:
                 self._chore(self._forget, gone, self._folder.discard(gone))
             return
         if self._is_worth_telling(event):
-            self._channel.publish(to_line(replace(event, video=job.file), run))
+            self._channel.publish(to_line(event, run))
         if isinstance(event, _CHANGES):
             self._told_s.clear()
             self._changed(job_id, "changed", f"{job.title}: {_said(state)}")
         if isinstance(event, ItemDone):
             self._report(job)
+
+    def _plain(self, event: AboutOne) -> AboutOne:
+        """Return an event without where things lie on this machine, which is no page's business."""
+        video = Path(event.video).name
+        if isinstance(event, ItemFailed):
+            reason = self._without_places(event.reason, event.target)
+            return replace(event, video=video, reason=reason)
+        if isinstance(event, ItemDone):
+            plain = (self._without_places(one, event.target) for one in event.warnings)
+            return replace(event, video=video, warnings=tuple(plain))
+        return replace(event, video=video)
+
+    def _without_places(self, text: str, target: str) -> str:
+        for folder in self._folder.places(_id_of(target)):
+            text = text.replace(f"{folder}{os.sep}", "").replace(str(folder), "the server's folder")
+        return text
 
     def _is_worth_telling(self, event: BatchEvent) -> bool:
         if not isinstance(event, StageStep) or event.state != "progress":
@@ -284,7 +302,7 @@ class Queue:
         if self.get(job.id) is not None and not self.stop.is_set():
             trouble = self._reports.make(self._folder, job, self.stop)
             if not self.stop.is_set():
-                self._reported(job, trouble)
+                self._reported(job, self._without_places(trouble, job.target))
 
     def _reported(self, job: Job, trouble: str) -> None:
         with self._lock:

@@ -11,6 +11,7 @@ from affect_pipe.pipeline.batch.engine import Attempt, Stop, Told
 from affect_pipe.pipeline.batch.records import Failure, Item
 from affect_pipe.pipeline.errors import AffectPipeError
 from affect_pipe.pipeline.preflight import SUFFIXES
+from affect_pipe.pipeline.settings import RunSettings
 from affect_pipe.serving.jobs import Job, JobFolder
 from affect_pipe.serving.looking import apart
 
@@ -25,12 +26,13 @@ class ReportWork:
     Attributes
     ----------
     result, out : Path
-    cache : str or Path
+    settings : RunSettings
+        Of the run that made the result.
     """
 
     result: Path
     out: Path
-    cache: str | Path
+    settings: RunSettings
 
     @contextmanager
     def open(self) -> Iterator[Attempt[Path]]:
@@ -38,8 +40,8 @@ class ReportWork:
         from affect_pipe.reporting import ReportOptions, report
 
         def make(item: Item, tell: Callable[[Told], None]) -> Path:
-            options = ReportOptions(media=Path(item.video), cache_dir=str(self.cache))
-            return report(self.result, self.out, options, tell=lambda line: None)
+            options = ReportOptions(media=Path(item.video), run=self.settings)
+            return report(self.result, self.out, options)
 
         yield make
 
@@ -50,11 +52,11 @@ class ReportMaker:
 
     Attributes
     ----------
-    cache : str or Path
-        Where the features are that the pages show.
+    settings : RunSettings
+        Of the batch.
     """
 
-    cache: str | Path
+    settings: RunSettings
 
     def path(self, folder: JobFolder, job: Job) -> Path:
         """Return where the report of a job is, or is going to be."""
@@ -63,7 +65,7 @@ class ReportMaker:
     def make(self, folder: JobFolder, job: Job, stop: Stop) -> str:
         """Make the report of a job; return why that cannot be, or an empty text."""
         result = folder.results / f"{job.target}{SUFFIXES[0]}"
-        work = ReportWork(result, self.path(folder, job), self.cache)
+        work = ReportWork(result, self.path(folder, job), self.settings)
         item = Item(str(folder.folder(job) / job.file), job.target)
         try:
             made = apart(work, item, _LONGEST_S, stop)

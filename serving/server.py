@@ -164,7 +164,7 @@ def serve(
             folder.prepare()
         except OSError as error:
             raise ResultError(f"{folder.root} cannot be used ({error.strerror}).") from error
-        channel, reports = Channel(), ReportMaker(cache)
+        channel, reports = Channel(), ReportMaker(batch.settings)
         space = Space(folder.root, max_disk_bytes)
         with Queue(folder, batch, channel, reports, cache) as queue:
             limits = batch.settings.limits

@@ -71,8 +71,8 @@ class State:
         return replace(self, stage=event.stage, fraction=min(1.0, max(0.0, event.fraction)))
 
 
-def remembered(account: Account, *, whole: bool) -> State:
-    """Return where a job stands by the ledger alone.
+def last_word(account: Account, *, whole: bool) -> ItemDone | ItemFailed | None:
+    """Return the event that says by the ledger alone where a job stands; None if it is due.
 
     Parameters
     ----------
@@ -81,7 +81,5 @@ def remembered(account: Account, *, whole: bool) -> State:
         Whether the files that the ledger tells of are there.
     """
     if account.failed is not None:
-        return State().after(account.failed)
-    if account.done is not None and whole:
-        return State().after(account.done)
-    return State()
+        return account.failed
+    return account.done if whole else None

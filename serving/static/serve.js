@@ -161,7 +161,8 @@ const refuse = (entry, sentence) => {
     entry.remove();
     picker.focus();
   };
-  say(`${entry.querySelector("h3").textContent}: ${sentence}`);
+  const title = entry.querySelector("h3").textContent;
+  say(sentence.startsWith(title) ? sentence : `${title}: ${sentence}`);
 };
 
 const sentenceOf = (request) => {

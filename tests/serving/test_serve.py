@@ -126,6 +126,16 @@ def test_an_upload_becomes_results_to_keep(server, done):
     assert "I took my old bicycle" in table.text
 
 
+def test_a_failure_is_told_without_where_things_lie(server, clips, tmp_path):
+    (tmp_path / "one.srt").write_text("These are no subtitles.")
+    job_id = post(server, clips / "one.mp4", transcript=tmp_path / "one.srt").json()["id"]
+    failed = server.wait_for(job_id, "done", "failed")
+    assert failed["phase"] == "failed"
+    assert failed["reason"].startswith("one.srt ")
+    assert str(server.folder) not in requests.get(f"{server.url}/list", timeout=10).text
+    requests.post(f"{server.url}/jobs/{job_id}/delete", timeout=10)
+
+
 def test_two_users_at_once_with_the_same_name_get_their_own_results(server, clips):
     heard, ids, opened = [], {}, threading.Event()
 
