@@ -134,26 +134,35 @@ def _asked(arguments: argparse.Namespace) -> Batch:
 
 def _options(arguments: argparse.Namespace) -> Any:
     from affect_pipe.batch import BatchOptions
-    from affect_pipe.pipeline.errors import UsageError
-    from affect_pipe.pipeline.given import quoted
     from affect_pipe.pipeline.sizes import parse_size
 
-    workers = None
-    if arguments.workers != "auto":
-        try:
-            workers = int(arguments.workers)
-        except ValueError:
-            raise UsageError(
-                f"--workers {quoted(arguments.workers)}: give a number from 1, or auto."
-            ) from None
     return BatchOptions(
-        workers=workers,
+        workers=workers_of(arguments.workers),
         memory_bytes=None if arguments.memory is None else parse_size(arguments.memory),
         timeout_s=arguments.timeout,
         stage_timeout_s=arguments.stage_timeout,
         retries=arguments.retries,
         threads=arguments.threads,
     )
+
+
+def workers_of(given: str) -> int | None:
+    """Return how many workers ``--workers`` means; None is one a core.
+
+    Raises
+    ------
+    UsageError
+        If it is neither a number nor ``auto``.
+    """
+    from affect_pipe.pipeline.errors import UsageError
+    from affect_pipe.pipeline.given import quoted
+
+    if given == "auto":
+        return None
+    try:
+        return int(given)
+    except ValueError:
+        raise UsageError(f"--workers {quoted(given)}: give a number from 1, or auto.") from None
 
 
 def _on_ledger(verb: str, rest: Sequence[str], arguments: argparse.Namespace) -> int:
