@@ -1,4 +1,4 @@
-"""Words from a transcript file: SRT, WebVTT, Whisper or WhisperX JSON, or plain text."""
+"""Words from a transcript file: subtitles, Whisper's JSON, annotation files, plain text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from affect_pipe.extractors.speech.annotation_transcript import (
+    has_named_tiers,
+    read_eaf_words,
+    read_textgrid_words,
+)
 from affect_pipe.extractors.speech.cues import CueFile
 from affect_pipe.extractors.speech.repair import never_coincide, to_segments
 from affect_pipe.extractors.speech.subtitles import read_srt, read_vtt
@@ -27,9 +32,17 @@ _WORDS_AT_LEAST = 200
 _CHARACTERS_A_WORD = 200
 # What a word has at most, on average and ever; scripts without spaces are far below either.
 _LETTERS_A_WORD, _LONGEST_WORD = 20, 5000
-_READERS = {".srt": read_srt, ".vtt": read_vtt, ".json": read_whisper_json}
+_READERS = {
+    ".srt": read_srt,
+    ".vtt": read_vtt,
+    ".json": read_whisper_json,
+    ".eaf": read_eaf_words,
+    ".textgrid": read_textgrid_words,
+}
 #: Formats by file name, best first: subtitles are usually checked by a person.
-FORMATS = (".srt", ".vtt", ".json", ".txt")
+FORMATS = (".srt", ".vtt", ".json", ".eaf", ".textgrid", ".txt")
+# Files of these names may hold anything; only what is known to be words is taken by itself.
+_LOOKED_INTO = (".json", ".eaf", ".textgrid")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
@@ -37,7 +50,8 @@ def find_transcript(media_path: Path) -> Path | None:
     """Return the transcript that lies beside a media file, or None.
 
     ``talk.mp4`` is matched by ``talk.srt``, then ``talk.en.srt``, ``talk.<language>.srt``, then
-    the same with ``.vtt``, ``.json`` (only a Whisper or WhisperX transcript) and ``.txt``.
+    the same with ``.vtt``, ``.json`` (only a Whisper or WhisperX transcript), ``.eaf`` and
+    ``.TextGrid`` (only with tiers of words by their names) and ``.txt``.
     """
     try:
         beside = sorted(media_path.parent.iterdir())
@@ -54,7 +68,8 @@ def find_transcript(media_path: Path) -> Path | None:
             rank = (FORMATS.index(suffix), language != "", language.lower() != "en", path.name)
             ranked.append((rank, path))
     for _, path in sorted(ranked):
-        if path.is_file() and (path.suffix.lower() != ".json" or _holds_transcript(path)):
+        looked_into = path.suffix.lower() in _LOOKED_INTO
+        if path.is_file() and (not looked_into or _holds_transcript(path)):
             return path
     return None
 
@@ -69,7 +84,10 @@ def _language_between(stem: str, media_stem: str) -> str | None:
 
 def _holds_transcript(path: Path) -> bool:
     try:
-        return is_whisper_json(json.loads(decode(read_bytes(path), path)[0]))
+        text = decode(read_bytes(path), path)[0]
+        if path.suffix.lower() == ".json":
+            return is_whisper_json(json.loads(text))
+        return has_named_tiers(text, path)
     except (TranscriptError, UsageError, ValueError, RecursionError):
         return False
 
@@ -82,7 +100,7 @@ def read_transcript(
     Parameters
     ----------
     path : Path
-        An ``.srt``, ``.vtt`` or ``.json`` file.
+        An ``.srt``, ``.vtt``, ``.json``, ``.eaf`` or ``.TextGrid`` file.
     duration_s : float, optional
         Length of the media it belongs to, to recognise the transcript of another video.
     max_words_per_s : float
