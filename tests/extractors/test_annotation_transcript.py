@@ -6,7 +6,8 @@ import warnings
 
 import pytest
 
-from affect_pipe.extractors.speech.transcript import find_transcript, read_transcript
+from affect_pipe.extractors.speech.beside import find_transcript
+from affect_pipe.extractors.speech.transcript import read_transcript
 from affect_pipe.pipeline.errors import TranscriptError
 
 pympi = pytest.importorskip("pympi")
