@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from affect_pipe.fusion.datasets.annotated import TEXT_TIERS, AnnotatedVideo, read_annotated
+from affect_pipe.fusion.datasets.annotated import AnnotatedVideo, read_annotated
 from affect_pipe.fusion.datasets.annotated_labels import label_file
 from affect_pipe.fusion.gold import MIN_OVERLAP, GoldReport, evaluate_gold
 from affect_pipe.pipeline.annotation.files import SUFFIXES
+from affect_pipe.pipeline.annotation.names import TEXT_TIERS
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.results.exports.result import read_result
@@ -32,7 +33,7 @@ def labels_from_annotations(
         CSV to write.
     tiers : sequence of str
         Names of the tiers whose annotations are the utterances; by default
-        `affect_pipe.fusion.datasets.annotated.TEXT_TIERS`.
+        `affect_pipe.pipeline.annotation.names.TEXT_TIERS`.
     video : str, optional
         What the video is called, of one file; by default the media file it names, or else its own
         name without its ending.
@@ -97,7 +98,7 @@ def evaluate_against(
         ``<video>.affect.json``.
     tiers : sequence of str
         Names of the tiers whose annotations are the utterances; by default
-        `affect_pipe.fusion.datasets.annotated.TEXT_TIERS`.
+        `affect_pipe.pipeline.annotation.names.TEXT_TIERS`.
     least_overlap : float
         From which two utterances are the same: see `affect_pipe.fusion.gold`.
 

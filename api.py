@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from affect_pipe.annotations import evaluate_against, labels_from_annotations
 from affect_pipe.batch import BatchOptions, batch
+from affect_pipe.exports import export_results
 from affect_pipe.extract import DEFAULT_FEATURES, extract, extract_to_files
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.feature_list import ListedFeature, list_features
@@ -61,8 +63,11 @@ __all__ = [
     "batch",
     "check_written_as",
     "evaluate",
+    "evaluate_against",
+    "export_results",
     "extract",
     "extract_to_files",
+    "labels_from_annotations",
     "list_features",
     "load_settings",
     "reproduce",

@@ -74,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         run,
         batch,
         report,
+        serve,
         export,
         extract,
         labels,

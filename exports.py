@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affect_pipe.pipeline.errors import AffectPipeError, UsageError
-from affect_pipe.pipeline.results.exports.formats import export
+from affect_pipe.pipeline.results.exports.formats import export, parse_formats
 from affect_pipe.pipeline.results.exports.result import SUFFIX, read_result
 
 
@@ -80,3 +80,40 @@ def export_file(file: ResultFile, formats: Sequence[str], media: Path | None = N
         return Exported(file.path, export(result, formats, file.folder, known))
     except AffectPipeError as error:
         return Exported(file.path, failure=error)
+
+
+def export_results(
+    results: str | Path | Sequence[str | Path],
+    formats: Sequence[str],
+    out: str | Path | None = None,
+    *,
+    media: str | Path | None = None,
+) -> list[Exported]:
+    """Write results as files other tools read: ``<stem>.affect.<format>``.
+
+    Parameters
+    ----------
+    results : str, Path, or sequence of them
+        JSON results, and folders, which are searched for them.
+    formats : sequence of str
+        eaf, textgrid, vtt, srt, audacity, csv, parquet, jsonl.
+    out : str or Path, optional
+        Folder of the files; by default beside each result.
+    media : str or Path, optional
+        Where the videos are, for ELAN.
+
+    Returns
+    -------
+    list of Exported
+        One a result; one that cannot be read does not stop the others.
+
+    Raises
+    ------
+    UsageError
+        If a format is unknown, or there is no result.
+    """
+    several = [results] if isinstance(results, str | Path) else results
+    asked = parse_formats(",".join(formats))
+    files = find_results([Path(one) for one in several], None if out is None else Path(out))
+    where = None if media is None else Path(media)
+    return [export_file(file, asked, where) for file in files]

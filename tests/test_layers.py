@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Modules at the root that put parts together for one verb each.
-COMPOSED = {"annotations", "batch", "doctor", "exports", "reporting", "reporting_folder"}
+COMPOSED = {
+    *("annotations", "batch", "doctor", "exports", "feature_corpora"),
+    *("reporting", "reporting_folder"),
+}
 ALLOWED = {
     "pipeline": {"pipeline"},
     "extractors": {"pipeline", "extractors"},

@@ -18,10 +18,10 @@ from affect_pipe.fusion.datasets.annotated_values import (
     Labels,
     Put,
     UnusableError,
-    plain,
     writer_of,
 )
 from affect_pipe.pipeline.annotation.files import read_annotations
+from affect_pipe.pipeline.annotation.names import TEXT_TIERS, plain, speaker_of, split_name
 from affect_pipe.pipeline.annotation.tiers import (
     Annotation,
     AnnotationError,
@@ -31,13 +31,10 @@ from affect_pipe.pipeline.annotation.tiers import (
 )
 from affect_pipe.pipeline.given import quoted
 
-TEXT_TIERS = ("text", "utterance", "utterances", "transcript", "transcription")
 # What exports write besides and nobody corrects.
 _OTHER = re.compile(r"evidence|modality \w+|face track")
 _COVERED = 0.5
 _LISTED = 20
-# An utterance of one speaker that overlaps another of the same has a tier of its own.
-_SECOND = re.compile(r"\s*\(\d+\)$")
 
 
 @dataclass(frozen=True)
@@ -121,22 +118,15 @@ class _Place:
 
     def utterance(self) -> AnnotatedUtterance:
         tier, annotation = self.tier, self.annotation
-        behind = _SECOND.sub("", _split(tier.name)[1]).strip()
-        speaker = tier.participant or behind or None
+        speaker = speaker_of(tier)
         text = " ".join(annotation.value.split())
         return AnnotatedUtterance(annotation.start_s, annotation.end_s, text, speaker, self.labels)
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Return the kind of a tier and what stands behind its ``@``."""
-    kind, _, behind = name.partition("@")
-    return kind.strip(), behind.strip()
 
 
 def _text_tiers(file: AnnotationFile, names: Sequence[str], path: Path) -> list[Tier]:
     wanted = {plain(name) for name in names}
     found = [
-        tier for tier in file.tiers if {plain(tier.name), plain(_split(tier.name)[0])} & wanted
+        tier for tier in file.tiers if {plain(tier.name), plain(split_name(tier.name)[0])} & wanted
     ]
     if not found:
         there = ", ".join(quoted(tier.name, 40) for tier in file.tiers[:_LISTED]) or "none"
@@ -151,7 +141,7 @@ def _label_tiers(
     file: AnnotationFile, spoken: Sequence[Tier], warnings: list[str]
 ) -> Iterator[tuple[Tier, Put]]:
     for tier in file.tiers:
-        kind = _split(tier.name)[0]
+        kind = split_name(tier.name)[0]
         put = writer_of(kind)
         if any(tier is one for one in spoken) or _OTHER.fullmatch(plain(kind)):
             continue
@@ -171,8 +161,8 @@ class _Labelling:
     places: Sequence[_Place]
 
     def __post_init__(self) -> None:
-        behind = _split(self.tier.name)[1]
-        same = [p for p in self.places if _split(p.tier.name)[1] == behind]
+        behind = split_name(self.tier.name)[1]
+        same = [p for p in self.places if split_name(p.tier.name)[1] == behind]
         # Its own speaker's, if they are named.
         self._near = same or self.places
         spans = [place.annotation for place in self._near]
@@ -211,7 +201,7 @@ class _Labelling:
         return found
 
     def _label(self, place: _Place, annotation: Annotation, bad: list[str]) -> None:
-        kind = plain(_split(self.tier.name)[0])
+        kind = plain(split_name(self.tier.name)[0])
         value = annotation.value
         before = place.given.setdefault(kind, (value, self._told(annotation)))
         if before[0] != value:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from affect_pipe.fusion.config import EMOTION_CLASSES, LEVELS, NO_EMOTION, SENTIMENT_LABELS
 from affect_pipe.fusion.datasets.label_models import EMOTION_NAMES
 from affect_pipe.fusion.encoding import MAX_INTENSITY
+from affect_pipe.pipeline.annotation.names import plain
 
 _YES = frozenset({"present", "yes", "y", "true", "x", "+"})
 _NO = frozenset({"absent", "no", "n", "false", "-"})
@@ -58,11 +59,6 @@ class Labels:
 
 
 Put = Callable[[Labels, str], None]
-
-
-def plain(text: str) -> str:
-    """Return a name without its case, spacing, underscores and hyphens."""
-    return " ".join(re.sub(r"[\s_\-\u2010-\u2015]+", " ", text).split()).casefold()
 
 
 def writer_of(kind: str) -> Put | None:

@@ -46,13 +46,13 @@ class _RawTier:
     annotations: tuple[_Raw, ...]
 
 
-def read_eaf(data: bytes, path: Path) -> AnnotationFile:
+def read_eaf(data: bytes | str, path: Path) -> AnnotationFile:
     """Read an EAF document.
 
     Parameters
     ----------
-    data : bytes
-        The file's content.
+    data : bytes or str
+        The file's content; of text, the encoding that it declares is not looked at.
     path : Path
         Its name, for messages.
 
@@ -80,7 +80,7 @@ def read_eaf(data: bytes, path: Path) -> AnnotationFile:
     )
 
 
-def _root(data: bytes, path: Path) -> Element:
+def _root(data: bytes | str, path: Path) -> Element:
     from xml.etree.ElementTree import ParseError
 
     from defusedxml.common import DefusedXmlException

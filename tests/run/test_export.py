@@ -87,6 +87,31 @@ def test_a_bad_result_does_not_stop_the_others(results, tmp_path, capsys):
     assert (tmp_path / "o" / "deep" / "b.affect.srt").is_file()
 
 
+def test_a_result_edited_by_hand_is_refused_or_exported_never_a_crash(results, tmp_path, capsys):
+    found = json.loads((results / "clip.affect.json").read_text("utf-8"))
+    for number, change in enumerate(
+        (
+            lambda u: u.pop("modalities"),
+            lambda u: u["modalities"].pop("visual"),
+            lambda u: u["modalities"]["visual"].pop("quality"),
+            lambda u: u["modalities"]["visual"].update(quality={"x": "y"}),
+            lambda u: u.update(speaker=7),
+            lambda u: u.update(sentiment="positive"),
+            lambda u: u.update(start_s=float("nan")),
+            lambda u: u.update(end_s=-1),
+            lambda u: u["emotions"].update(happy={"probability": 2}),
+        )
+    ):
+        document = json.loads(json.dumps(found))
+        change(document["utterances"][0])
+        (tmp_path / f"{number}.affect.json").write_text(json.dumps(document))
+    out = tmp_path / "o"
+    assert main(["export", str(tmp_path), "--to", ",".join(FORMATS), "--out", str(out)]) == 1
+    err = capsys.readouterr().err
+    assert "unexpected" not in err
+    assert err.count("\n") == 9
+
+
 def test_corrected_in_elan_it_becomes_labels_and_a_measure(results, tmp_path, capsys):
     pympi = pytest.importorskip("pympi")
     with warnings.catch_warnings():

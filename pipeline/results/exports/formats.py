@@ -13,7 +13,7 @@ from affect_pipe.pipeline.results.exports.audacity import audacity_bytes
 from affect_pipe.pipeline.results.exports.captions import srt_bytes, vtt_bytes
 from affect_pipe.pipeline.results.exports.elan import eaf_bytes
 from affect_pipe.pipeline.results.exports.json_lines import json_lines_bytes
-from affect_pipe.pipeline.results.exports.result import Result
+from affect_pipe.pipeline.results.exports.result import BadResultError, Result
 from affect_pipe.pipeline.results.exports.textgrid import write_textgrid
 from affect_pipe.pipeline.results.writing import result_path, write_result
 
@@ -84,6 +84,8 @@ def export(
     ------
     ResultError
         If one cannot be written.
+    BadResultError
+        If the result has parts that are not of its schema.
     """
     paths = tuple(folder / name for name in export_names(result.stem, formats))
     for name, path in zip(formats, paths, strict=True):
@@ -93,8 +95,19 @@ def export(
         elif name == "eaf":
             write_result(path, eaf_bytes(result, _relative(media, folder)))
         else:
-            write_result(path, _WRITERS[name](result))
+            write_result(path, _content(name, result))
     return paths
+
+
+def _content(name: str, result: Result) -> bytes:
+    try:
+        return _WRITERS[name](result)
+    # Tables take over what nothing here looks at: a file that was edited may have anything there.
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadResultError(
+            f"the result of {result.media} is damaged ({type(error).__name__}: {str(error)[:80]}): "
+            "analyse the video again."
+        ) from error
 
 
 def _relative(media: Path | None, folder: Path) -> PurePath | None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from affect_pipe.pipeline.errors import AffectPipeError, UsageError
 from affect_pipe.pipeline.given import quoted
-from affect_pipe.pipeline.records import Modality, VideoResult
+from affect_pipe.pipeline.records import MODALITIES, Modality, VideoResult
 from affect_pipe.pipeline.results.json_result import SCHEMA, to_json
 
 #: What `affect-pipe run` calls its results.
@@ -103,6 +103,8 @@ class Judged(_Part):
     def _forward(self) -> Judged:
         if self.end_s < self.start_s:
             raise ValueError("it ends before it starts")
+        if set(self.modalities) != set(MODALITIES):
+            raise ValueError(f"its modalities are not {', '.join(MODALITIES)}")
         return self
 
 
@@ -186,7 +188,7 @@ def read_result(path: Path) -> Result:
     if len(data) > MAX_BYTES:
         raise BadResultError(f"{path} has more than {MAX_BYTES} bytes: it is no result of a video.")
     try:
-        document = json.loads(data)
+        document = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise BadResultError(
             f"{path} is no JSON ({str(error)[:80]}): name a result, <video>{SUFFIX}."
@@ -204,6 +206,10 @@ def read_result(path: Path) -> Result:
         raise BadResultError(
             f"{path} is damaged: {where}: {first['msg']}; analyse the video again."
         ) from error
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _result(document: Mapping[str, Any], stem: str) -> Result:

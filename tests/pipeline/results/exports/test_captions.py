@@ -9,7 +9,8 @@ import pytest
 import srt
 import webvtt
 
-from affect_pipe.extractors.speech.transcript import find_transcript, read_transcript
+from affect_pipe.extractors.speech.beside import find_transcript
+from affect_pipe.extractors.speech.transcript import read_transcript
 from affect_pipe.pipeline.results.exports.captions import srt_bytes, vtt_bytes
 
 
