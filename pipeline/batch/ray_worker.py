@@ -83,7 +83,8 @@ class RayWorker:
     def begin(self, task: Task, wait_s: float) -> Heard:
         """Take a task; go on as `listen`."""
         if self._worker is None:
-            self._worker = WorkerProcess(self._name, self._work, self._threads)
+            # Ray counts cores and binds nobody to them: which are the others' is not known here.
+            self._worker = WorkerProcess(self._name, 0, self._work, self._threads, frozenset())
         self._worker.give(Running(task, task.attempts + 1))
         return self.listen(wait_s)
 
