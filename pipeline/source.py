@@ -105,6 +105,7 @@ class CachedSource:
             lambda: self.recogniser.transcribe(self),
             serialise.transcript_to_entry,
             serialise.transcript_from_entry,
+            kind="speech",
         )
 
     def frames_key(self, stage: FrameStage) -> str:
@@ -125,6 +126,7 @@ class CachedSource:
                     lambda: self.frame_pass(stage, self.media, self.limits, watch),
                     lambda arrays: (arrays, {}),
                     lambda entry: entry.arrays,
+                    kind="faces",
                 )
             return self._passes[key]
 
@@ -142,6 +144,7 @@ class CachedSource:
                     lambda: self._analyse(stage),
                     lambda arrays: (arrays, {}),
                     lambda entry: entry.arrays,
+                    kind="acoustic",
                 )
             return self._passes[key]
 

@@ -76,6 +76,7 @@ class StageStep(BatchEvent):
     state: State
     fraction: float = 0.0
     seconds: float = 0.0
+    worker: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ meaning as on one machine; the actor itself only dies with its node, or by a han
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class RayWorker:
     patience : Patience
     memory_bytes : int or None
         What the worker process may take.
+    sees_gpus : bool
+        Whether it holds a GPU. Libraries compute on any that they see.
     """
 
     def __init__(
@@ -67,7 +70,10 @@ class RayWorker:
         threads: int,
         patience: Patience,
         memory_bytes: int | None = None,
+        sees_gpus: bool = True,
     ) -> None:
+        if not sees_gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._name = name
         self._work = work
         self._threads = threads
@@ -80,12 +86,12 @@ class RayWorker:
         node: str = ray_module().get_runtime_context().get_node_id()
         return socket.gethostname(), node
 
-    def begin(self, task: Task, wait_s: float) -> Heard:
-        """Take a task; go on as `listen`."""
+    def begin(self, task: Task, spent_s: float, wait_s: float) -> Heard:
+        """Take a task, of which other workers have done a part; go on as `listen`."""
         if self._worker is None:
             # Ray counts cores and binds nobody to them: which are the others' is not known here.
             self._worker = WorkerProcess(self._name, 0, self._work, self._threads, frozenset())
-        self._worker.give(Running(task, task.attempts + 1))
+        self._worker.give(Running(task, task.attempts + 1, spent_s))
         return self.listen(wait_s)
 
     def listen(self, wait_s: float) -> Heard:

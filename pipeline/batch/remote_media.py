@@ -15,11 +15,12 @@ from typing import Any, Generic
 from filelock import FileLock, Timeout
 
 from affect_pipe.pipeline.atomic import temporary_name
-from affect_pipe.pipeline.batch.engine import Attempt, R, Told, Work
+from affect_pipe.pipeline.batch.engine import Attempt, R, StagedWork, Told, Work
 from affect_pipe.pipeline.batch.records import Item
 from affect_pipe.pipeline.batch.remote_store import is_url, open_url
 from affect_pipe.pipeline.errors import MediaError, StageError, UsageError
 from affect_pipe.pipeline.media_files import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+from affect_pipe.pipeline.placement import Kinds
 from affect_pipe.pipeline.sizes import format_size
 
 _WHAT = "the videos"
@@ -80,6 +81,11 @@ class WithRemoteMedia(Generic[R]):
     work: Work[R]
     folder: Path
     budget_bytes: int
+
+    def placed(self, kinds: Kinds) -> Work[R] | None:
+        """Return the part of the other work that some workers do; see `engine.StagedWork`."""
+        part = self.work.placed(kinds) if isinstance(self.work, StagedWork) else None
+        return None if part is None else replace(self, work=part)
 
     @contextmanager
     def open(self) -> Iterator[Attempt[R]]:
