@@ -181,7 +181,7 @@ class _Run(Generic[R]):
         taken = [worker.slot for worker in self.pool]
         slot = next(i for i in range(self.engine.workers) if i not in taken)
         worker = WorkerProcess(
-            f"w{self.started}", slot, self.work, self.engine.threads, self.shares[slot]
+            f"w{self.started}", self.work, self.engine.threads, slot, self.shares[slot]
         )
         self.pool.append(worker)
         return worker
