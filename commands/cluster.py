@@ -53,7 +53,6 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--copies-size",
-        default=_COPIES,
         metavar="SIZE",
         help=f"most that they take, on each machine ({_COPIES})",
     )
@@ -123,18 +122,23 @@ def resources_of(given: Sequence[str], memory_bytes: int | None = None) -> dict[
     return found
 
 
-def store_of(arguments: argparse.Namespace) -> Store | None:
-    """Return where results go; None for the result folder."""
+def store_of(arguments: argparse.Namespace, before: Store | None = None) -> Store | None:
+    """Return where results go, or went ``before``; None for the result folder."""
     if arguments.store is None:
-        return None
+        return before
     from affect_pipe.pipeline.batch.remote_store import store_at
 
     return store_at(arguments.store)
 
 
-def copies_of(arguments: argparse.Namespace) -> Copies:
-    """Return where videos that are URLs are copied to."""
+def copies_of(arguments: argparse.Namespace, before: Copies | None = None) -> Copies:
+    """Return where videos that are URLs are copied to, or were ``before``."""
     from affect_pipe.batch import Copies
     from affect_pipe.pipeline.sizes import parse_size
 
-    return Copies(arguments.copies, parse_size(arguments.copies_size))
+    before = before or Copies(None, parse_size(_COPIES))
+    size = arguments.copies_size
+    return Copies(
+        before.folder if arguments.copies is None else arguments.copies,
+        before.size_bytes if size is None else parse_size(size),
+    )

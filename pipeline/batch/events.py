@@ -51,6 +51,9 @@ class Planned(BatchEvent):
     given: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     explain: bool = False
+    store: str | None = None
+    copies: str | None = None
+    copies_bytes: int | None = None
 
 
 @dataclass(frozen=True)

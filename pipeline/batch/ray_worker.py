@@ -90,7 +90,7 @@ class RayWorker:
         """Take a task, of which other workers have done a part; go on as `listen`."""
         if self._worker is None:
             # Ray counts cores and binds nobody to them: which are the others' is not known here.
-            self._worker = WorkerProcess(self._name, 0, self._work, self._threads, frozenset())
+            self._worker = WorkerProcess(self._name, self._work, self._threads)
         self._worker.give(Running(task, task.attempts + 1, spent_s))
         return self.listen(wait_s)
 

@@ -165,11 +165,20 @@ class Request:
     settings : mapping
         JSON of `affect_pipe.pipeline.settings.RunSettings`.
     explain : bool
+    store : str or None
+        URL or folder of the results, where that is not the result folder.
+    copies : str or None
+        Folder for copies of videos that are URLs, where one was named.
+    copies_bytes : int or None
+        What they may take.
     """
 
     given: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     explain: bool = False
+    store: str | None = None
+    copies: str | None = None
+    copies_bytes: int | None = None
 
 
 @dataclass(frozen=True)

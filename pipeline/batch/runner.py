@@ -152,6 +152,9 @@ def run_plan(
             given=request.given,
             settings=request.settings,
             explain=request.explain,
+            store=request.store,
+            copies=request.copies,
+            copies_bytes=request.copies_bytes,
         )
     )
     for item, failure in plan.unreadable:
