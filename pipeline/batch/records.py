@@ -32,6 +32,8 @@ class Item:
         Where a list names them; else those beside the video are used.
     language : str, optional
         Where a list names it.
+    transcript_url, diarisation_url : str, optional
+        Where a list names them by URL; workers get them as paths.
     """
 
     video: str
@@ -39,6 +41,8 @@ class Item:
     transcript: Path | None = None
     diarisation: Path | None = None
     language: str | None = None
+    transcript_url: str | None = None
+    diarisation_url: str | None = None
 
     def __post_init__(self) -> None:
         target = PurePosixPath(self.target)
