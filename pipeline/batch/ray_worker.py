@@ -82,16 +82,17 @@ class RayWorker:
         self._worker: WorkerProcess | None = None
 
     def where(self) -> tuple[str, str]:
-        """Return the machine's name and Ray's name of it; answering says that there is a place."""
+        """Return the machine's name and Ray's name of it; answering says that there is a place.
+
+        The worker process begins, so that models are loaded while others do what comes before.
+        """
+        self._started()
         node: str = ray_module().get_runtime_context().get_node_id()
         return socket.gethostname(), node
 
     def begin(self, task: Task, spent_s: float, wait_s: float) -> Heard:
         """Take a task, of which other workers have done a part; go on as `listen`."""
-        if self._worker is None:
-            # Ray counts cores and binds nobody to them: which are the others' is not known here.
-            self._worker = WorkerProcess(self._name, self._work, self._threads)
-        self._worker.give(Running(task, task.attempts + 1, spent_s))
+        self._started().give(Running(task, task.attempts + 1, spent_s))
         return self.listen(wait_s)
 
     def listen(self, wait_s: float) -> Heard:
@@ -113,6 +114,13 @@ class RayWorker:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+
+    def _started(self) -> WorkerProcess:
+        """Return the process; begin one where there is none."""
+        if self._worker is None:
+            # Ray counts cores and binds nobody to them: which are the others' is not known here.
+            self._worker = WorkerProcess(self._name, self._work, self._threads)
+        return self._worker
 
     def _hear(self, worker: WorkerProcess, running: Running) -> list[Message]:
         """Take what the process has sent, waiting a moment for the first."""
