@@ -15,7 +15,9 @@ from affect_pipe.commands import (
     cache,
     doctor,
     evaluate,
+    export,
     extract,
+    labels,
     models,
     reproduce,
     run,
@@ -67,7 +69,19 @@ def build_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="show the traceback of an error",
     )
-    for verb in (run, batch, extract, train, evaluate, reproduce, models, cache, doctor):
+    for verb in (
+        run,
+        batch,
+        export,
+        extract,
+        labels,
+        train,
+        evaluate,
+        reproduce,
+        models,
+        cache,
+        doctor,
+    ):
         verb.add(verbs, common)
     return parser
 

@@ -264,11 +264,12 @@ class _Talking:
 
 
 def _show_plan(plan: Plan) -> int:
-    lines = [
-        f"{plan.found} videos found: {len(plan.done)} done before, {len(plan.due)} due, "
-        f"{len(plan.unreadable)} unreadable, {len(plan.failed)} failed before"
-    ]
-    lines += [f"due: {task.item.video}" for task in plan.due]
+    from affect_pipe.pipeline.batch.report import plan_line
+
+    counts = [len(part) for part in (plan.unreadable, plan.failed)]
+    lines = [plan_line(plan.found, len(plan.done), len(plan.due), plan.cached, *counts)]
+    for task in plan.due:
+        lines.append(f"due{' (in the cache)' if task.seen.in_cache else ''}: {task.item.video}")
     lines += [f"unreadable: {item.video}: {why.reason}" for item, why in plan.unreadable]
     lines += [f"failed before: {item.video}: {why.reason}" for item, why in plan.failed]
     _print(lines)
@@ -276,6 +277,8 @@ def _show_plan(plan: Plan) -> int:
 
 
 def _show(summary: Summary, out: Path, *, stopped: bool, told: bool) -> int:
+    from affect_pipe.pipeline.sizes import format_size
+
     for item, failure in summary.failed if told else ():
         tell(f"{item.target} failed ({failure.kind}): {failure.reason}")
     before = len(summary.plan.done)
@@ -285,6 +288,8 @@ def _show(summary: Summary, out: Path, *, stopped: bool, told: bool) -> int:
         + (f", {len(summary.abandoned)} still due" if summary.abandoned else "")
         + f"; results in {out}"
     ]
+    if summary.peak_bytes:
+        lines.append(f"most memory of a worker: {format_size(summary.peak_bytes)}")
     if summary.failed:
         lines.append(f"once more: affect-pipe batch retry {out}")
     _print(lines)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +11,7 @@ from affect_pipe.extractors.speech.cues import CueFile
 from affect_pipe.extractors.speech.repair import never_coincide, to_segments
 from affect_pipe.extractors.speech.subtitles import read_srt, read_vtt
 from affect_pipe.extractors.speech.text_file import decode, read_bytes
-from affect_pipe.extractors.speech.whisper_json import is_whisper_json, read_whisper_json
+from affect_pipe.extractors.speech.whisper_json import read_whisper_json
 from affect_pipe.pipeline.errors import TranscriptError, UsageError
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.records import StageSpec, Transcript
@@ -30,48 +28,6 @@ _LETTERS_A_WORD, _LONGEST_WORD = 20, 5000
 _READERS = {".srt": read_srt, ".vtt": read_vtt, ".json": read_whisper_json}
 #: Formats by file name, best first: subtitles are usually checked by a person.
 FORMATS = (".srt", ".vtt", ".json", ".txt")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
-
-
-def find_transcript(media_path: Path) -> Path | None:
-    """Return the transcript that lies beside a media file, or None.
-
-    ``talk.mp4`` is matched by ``talk.srt``, then ``talk.en.srt``, ``talk.<language>.srt``, then
-    the same with ``.vtt``, ``.json`` (only a Whisper or WhisperX transcript) and ``.txt``.
-    """
-    try:
-        beside = sorted(media_path.parent.iterdir())
-    except (OSError, ValueError):
-        return None
-    ranked = []
-    for path in beside:
-        suffix = path.suffix.lower()
-        if suffix not in FORMATS or path == media_path:
-            continue
-        language = _language_between(path.stem, media_path.stem)
-        if language is not None:
-            # No language first, then English, then the others by name.
-            rank = (FORMATS.index(suffix), language != "", language.lower() != "en", path.name)
-            ranked.append((rank, path))
-    for _, path in sorted(ranked):
-        if path.is_file() and (path.suffix.lower() != ".json" or _holds_transcript(path)):
-            return path
-    return None
-
-
-def _language_between(stem: str, media_stem: str) -> str | None:
-    """Return the language tag of ``talk.en`` beside ``talk``, "" for none, None for no match."""
-    if stem == media_stem:
-        return ""
-    base, _, tag = stem.rpartition(".")
-    return tag if base == media_stem and _LANGUAGE.fullmatch(tag) else None
-
-
-def _holds_transcript(path: Path) -> bool:
-    try:
-        return is_whisper_json(json.loads(decode(read_bytes(path), path)[0]))
-    except (TranscriptError, UsageError, ValueError, RecursionError):
-        return False
 
 
 def read_transcript(
