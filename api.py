@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from affect_pipe.annotations import evaluate_against, labels_from_annotations
 from affect_pipe.batch import BatchOptions, batch
+from affect_pipe.exports import export_results
 from affect_pipe.extract import DEFAULT_FEATURES, extract, extract_to_files
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.feature_list import ListedFeature, list_features
@@ -61,8 +63,11 @@ __all__ = [
     "batch",
     "check_written_as",
     "evaluate",
+    "evaluate_against",
+    "export_results",
     "extract",
     "extract_to_files",
+    "labels_from_annotations",
     "list_features",
     "load_settings",
     "reproduce",
@@ -249,6 +254,35 @@ class Analyzer:
         if result.features.utterances and not result.prediction.attention:
             warnings = (*warnings, NO_ATTENTION.format(result.model.backbone))
         return replace(result, contributions=found, warnings=warnings)
+
+    def overlay(
+        self, result: VideoResult, folder: str | Path, listener: Listener = ignore
+    ) -> tuple[Path | None, tuple[str, ...]]:
+        """Draw a result of this analyzer into its video, as ``<stem>.overlay.mp4``.
+
+        Returns
+        -------
+        path : Path or None
+            None where the file has no picture.
+        warnings : tuple of str
+            What could not be drawn, and why.
+
+        Raises
+        ------
+        AffectPipeError
+            If the video cannot be written, or a library or font for it is not there.
+        """
+        from affect_pipe.overlay import overlay
+
+        return overlay(
+            result,
+            folder,
+            self._extractors,
+            self._cache,
+            self._frames or in_this_thread,
+            self._settings.limits,
+            listener,
+        )
 
 
 def matching_extractors(specs: Sequence[FeatureSpec]) -> tuple[FeatureExtractor, ...]:

@@ -123,7 +123,7 @@ class CachedSource:
         if self.media.video is None:
             return {}
         spec, key = stage.spec(), self.frames_key(stage)
-        watch = _StageWatch(self.stages, spec.stage, self.stop)
+        watch = StageWatch(self.stages, spec.stage, self.stop)
         with self._frames_lock:
             if key not in self._passes:
                 self._passes[key] = self.stages.cached(
@@ -158,7 +158,7 @@ class CachedSource:
 
 
 @dataclass(frozen=True)
-class _StageWatch:
+class StageWatch:
     """Passes on what a pass over frames tells, and the signal to stop."""
 
     stages: Stages
@@ -166,10 +166,13 @@ class _StageWatch:
     stop: threading.Event
 
     def progress(self, fraction: float) -> None:
+        """Tell how far the pass is."""
         self.stages.tell(self.stage, "progress", fraction)
 
     def warn(self, message: str) -> None:
+        """Keep what could not be decoded."""
         self.stages.warn(message)
 
     def stopped(self) -> bool:
+        """Say whether the pass should give up."""
         return self.stop.is_set()

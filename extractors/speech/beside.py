@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from affect_pipe.extractors.speech.annotation_transcript import has_named_tiers
 from affect_pipe.extractors.speech.text_file import decode, read_bytes
 from affect_pipe.extractors.speech.transcript import FORMATS
 from affect_pipe.extractors.speech.whisper_json import is_whisper_json
 from affect_pipe.pipeline.errors import TranscriptError, UsageError
 
+# Files of these names may hold anything; only what is known to be words is taken by itself.
+_LOOKED_INTO = (".json", ".eaf", ".textgrid")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 # A folder changed twice within one tick of its file system's clock keeps its time stamp.
 _SETTLED_NS = 2_000_000_000
@@ -25,7 +28,8 @@ def find_transcript(media_path: Path) -> Path | None:
     """Return the transcript that lies beside a media file, or None.
 
     ``talk.mp4`` is matched by ``talk.srt``, then ``talk.en.srt``, ``talk.<language>.srt``, then
-    the same with ``.vtt``, ``.json`` (only a Whisper or WhisperX transcript) and ``.txt``.
+    the same with ``.vtt``, ``.json`` (only a Whisper or WhisperX transcript), ``.eaf`` and
+    ``.TextGrid`` (only with tiers of words by their names) and ``.txt``.
     """
     return TranscriptsBeside().find(media_path)
 
@@ -50,7 +54,7 @@ class TranscriptsBeside:
             path = folder / name
             if path == media_path or not path.is_file():
                 continue
-            if path.suffix.lower() != ".json" or _holds_transcript(path):
+            if path.suffix.lower() not in _LOOKED_INTO or _holds_transcript(path):
                 return path
         return None
 
@@ -98,6 +102,9 @@ def _candidates(names: Iterable[str]) -> _Candidates:
 
 def _holds_transcript(path: Path) -> bool:
     try:
-        return is_whisper_json(json.loads(decode(read_bytes(path), path)[0]))
+        text = decode(read_bytes(path), path)[0]
+        if path.suffix.lower() == ".json":
+            return is_whisper_json(json.loads(text))
+        return has_named_tiers(text, path)
     except (TranscriptError, UsageError, ValueError, RecursionError):
         return False

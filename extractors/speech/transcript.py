@@ -1,4 +1,4 @@
-"""Words from a transcript file: SRT, WebVTT, Whisper or WhisperX JSON, or plain text."""
+"""Words from a transcript file: subtitles, Whisper's JSON, annotation files, plain text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from affect_pipe.extractors.speech.annotation_transcript import (
+    read_eaf_words,
+    read_textgrid_words,
+)
 from affect_pipe.extractors.speech.cues import CueFile
 from affect_pipe.extractors.speech.repair import never_coincide, to_segments
 from affect_pipe.extractors.speech.subtitles import read_srt, read_vtt
@@ -25,9 +29,15 @@ _WORDS_AT_LEAST = 200
 _CHARACTERS_A_WORD = 200
 # What a word has at most, on average and ever; scripts without spaces are far below either.
 _LETTERS_A_WORD, _LONGEST_WORD = 20, 5000
-_READERS = {".srt": read_srt, ".vtt": read_vtt, ".json": read_whisper_json}
+_READERS = {
+    ".srt": read_srt,
+    ".vtt": read_vtt,
+    ".json": read_whisper_json,
+    ".eaf": read_eaf_words,
+    ".textgrid": read_textgrid_words,
+}
 #: Formats by file name, best first: subtitles are usually checked by a person.
-FORMATS = (".srt", ".vtt", ".json", ".txt")
+FORMATS = (".srt", ".vtt", ".json", ".eaf", ".textgrid", ".txt")
 
 
 def read_transcript(
@@ -38,7 +48,7 @@ def read_transcript(
     Parameters
     ----------
     path : Path
-        An ``.srt``, ``.vtt`` or ``.json`` file.
+        An ``.srt``, ``.vtt``, ``.json``, ``.eaf`` or ``.TextGrid`` file.
     duration_s : float, optional
         Length of the media it belongs to, to recognise the transcript of another video.
     max_words_per_s : float

@@ -74,16 +74,23 @@ class WorkerProcess:
     Parameters
     ----------
     name : str
-    slot : int
-        Its number among the workers there are at one time, from 0.
     work : Work
     threads : int
         Of each library that computes; set before any is imported.
+    slot : int
+        Its number among the workers there are at one time, from 0.
     cores : frozenset of int
-        To compute on.
+        To compute on; none is any.
     """
 
-    def __init__(self, name: str, slot: int, work: Work[Any], threads: int, cores: Cores) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Work[Any],
+        threads: int,
+        slot: int = 0,
+        cores: Cores = frozenset(),
+    ) -> None:
         context = get_context("loky")
         self.name = name
         self.slot = slot

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from affect_pipe.pipeline.batch.engine import (
     Abandoned,
+    Added,
     Began,
     Engine,
     EngineEvent,
@@ -182,6 +183,9 @@ class _Book:
         item = event.item
         if isinstance(event, Step):
             self._step(item, event)
+        elif isinstance(event, Added):
+            self.tally.added(event.task)
+            self.overall()
         elif isinstance(event, Began):
             self.identities.pop(item.target, None)
             self.tell(AttemptStarted(item.video, item.target, event.attempt, event.worker))
