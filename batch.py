@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from affect_pipe.batch_work import AnalyzeWork, Identities, LookWork
+from affect_pipe.extractors.speech.own_weights import named_anywhere
 from affect_pipe.pipeline.batch.cores import usable_cores
 from affect_pipe.pipeline.batch.engine import Engine, Feed, R, RetryPolicy, Stop, Work
 from affect_pipe.pipeline.batch.events import Listener, ignore
@@ -265,6 +266,7 @@ def _anywhere(settings: RunSettings) -> dict[str, Any]:
     for name in ("transcript", "diarisation"):
         if found[name] is not None:
             found[name] = os.path.abspath(found[name])
+    found["asr"] = named_anywhere(settings.asr)
     if os.path.isdir(settings.model):
         found["model"] = os.path.abspath(settings.model)
     return found

@@ -15,7 +15,9 @@ from affect_pipe.commands import (
     cache,
     doctor,
     evaluate,
+    export,
     extract,
+    labels,
     models,
     report,
     reproduce,
@@ -70,8 +72,19 @@ def build_parser() -> argparse.ArgumentParser:
         help="show the traceback of an error",
     )
     for verb in (
-        *(run, batch, report, serve, extract, train),
-        *(evaluate, reproduce, models, cache, doctor),
+        run,
+        batch,
+        report,
+        serve,
+        export,
+        extract,
+        labels,
+        train,
+        evaluate,
+        reproduce,
+        models,
+        cache,
+        doctor,
     ):
         verb.add(verbs, common)
     return parser

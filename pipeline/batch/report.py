@@ -67,6 +67,8 @@ def status(history: History, *, held: bool) -> Status:
 def status_lines(found: Status, history: History) -> Iterator[str]:
     """Yield where a batch stands, line by line."""
     yield f"{found.state}; last run {history.started}, last word {history.last}"
+    if history.planned is not None:
+        yield f"planned: {planned_line(history.planned)}"
     yield (f"{found.found} videos: {found.done} done, {len(found.failed)} failed, {found.due} due")
     for event in found.running:
         was = "in work" if found.state == "running" else "was in work"
@@ -111,7 +113,19 @@ def _done(history: History) -> list[ItemDone]:
 
 def planned_line(planned: Planned) -> str:
     """Return a plan in one sentence."""
+    return plan_line(
+        planned.found,
+        planned.done,
+        planned.due,
+        planned.cached,
+        planned.unreadable,
+        planned.failed_before,
+    )
+
+
+def plan_line(found: int, done: int, due: int, cached: int, unreadable: int, failed: int) -> str:
+    """Return the figures of a plan in one sentence; ``cached`` of ``due`` take little time."""
     return (
-        f"{planned.found} videos found: {planned.done} done before, {planned.due} due, "
-        f"{planned.unreadable} unreadable, {planned.failed_before} failed before"
+        f"{found} videos found: {done} done before, {due} due ({cached} of them in the cache), "
+        f"{unreadable} unreadable, {failed} failed before"
     )

@@ -13,10 +13,9 @@ EMOTIONS = ("anger", "disgust", "fear", "happy", "sad", "surprise", "no-emotion"
 LABELS = ("negative", "neutral", "positive")
 MODALITIES = ("text", "acoustic", "visual")
 PAIRS = ("text-visual", "acoustic-visual", "text-acoustic")
-WORDS = (
-    "well I think that we have never really talked about what happened on that day when the "
-    "letter came and nobody knew whom it was for but then again it was a good summer"
-).split()
+WORDS = ["well", "I", "think", "that", "we", "have", "never", "really", "talked", "about"]
+WORDS += ["what", "happened", "on", "that", "day", "when", "the", "letter", "came", "and"]
+WORDS += ["nobody", "knew", "whom", "it", "was", "for", "but", "then", "a", "good", "summer"]
 ATTENDED = 20
 
 

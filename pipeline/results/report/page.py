@@ -76,6 +76,7 @@ def render(page: Page) -> bytes:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         finalize=_whole,
     )
     markup = require("markupsafe", feature="the report").Markup

@@ -2,13 +2,19 @@
 // What all charts of the page share: plotly.js itself, and how they look in the theme that is on.
 const CHARTS = { displayModeBar: false, displaylogo: false, responsive: true };
 
+const unpackBytes = (base64) => {
+  const text = atob(base64);
+  const array = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) array[i] = text.charCodeAt(i);
+  return array;
+};
+
 const charts = (() => {
   const unpack = async () => {
     const packed = document.getElementById("plotly-packed");
-    const text = atob(packed.textContent);
+    const file = new Blob([unpackBytes(packed.textContent)]);
     packed.remove();
-    const bytes = Uint8Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
-    const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const unpacked = file.stream().pipeThrough(new DecompressionStream("deflate"));
     const script = document.createElement("script");
     script.textContent = await new Response(unpacked).text();
     document.head.append(script); // runs at once: the page's policy names its digest

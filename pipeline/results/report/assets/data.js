@@ -3,12 +3,7 @@
 const page = (() => {
   const found = JSON.parse(document.getElementById("data").textContent);
 
-  const bytes = (base64) => {
-    const text = atob(base64);
-    const array = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) array[i] = text.charCodeAt(i);
-    return array;
-  };
+  const bytes = unpackBytes;
 
   /** Read numbers of `size` bytes, little-endian whatever the machine. */
   const numbers = (base64, size) => {
