@@ -15,7 +15,9 @@ from affect_pipe.commands import (
     cache,
     doctor,
     evaluate,
+    export,
     extract,
+    labels,
     models,
     report,
     reproduce,
@@ -68,7 +70,21 @@ def build_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="show the traceback of an error",
     )
-    for verb in (run, batch, report, extract, train, evaluate, reproduce, models, cache, doctor):
+    for verb in (
+        run,
+        batch,
+        report,
+        serve,
+        export,
+        extract,
+        labels,
+        train,
+        evaluate,
+        reproduce,
+        models,
+        cache,
+        doctor,
+    ):
         verb.add(verbs, common)
     return parser
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from affect_pipe.commands.common import FAILED, OK, Verbs, complain, hush_back_ends, tell
 from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
+
+if TYPE_CHECKING:
+    from affect_pipe.reporting import ReportOptions
 
 VIDEO_CHOICES = ("auto", "embed", "link", "none")
 VIDEO_HELP = (
@@ -46,6 +50,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compute features again where the cache no longer has them",
     )
+    report.add_argument(
+        "--index-only",
+        action="store_true",
+        help="of a folder, make the index alone; it links to the pages that are there",
+    )
     given = report.add_argument_group(
         "the run that made the result", "where its settings were not the defaults"
     )
@@ -68,23 +77,29 @@ def _report(arguments: argparse.Namespace) -> int:
     return _index(arguments)
 
 
+def _options(arguments: argparse.Namespace) -> ReportOptions:
+    from affect_pipe.pipeline.settings import load_settings
+    from affect_pipe.reporting import ReportOptions
+
+    flags = {"model": arguments.model, "cache_dir": arguments.cache_dir, **word_flags(arguments)}
+    return ReportOptions(
+        video=arguments.video,
+        media=arguments.media,
+        recompute=arguments.recompute,
+        run=load_settings(arguments.config, flags),
+    )
+
+
 def _pages(arguments: argparse.Namespace) -> int:
     from affect_pipe.pipeline.errors import UsageError
-    from affect_pipe.pipeline.settings import load_settings
-    from affect_pipe.reporting import ReportOptions, report
+    from affect_pipe.reporting import report
 
     out: Path | None = arguments.out
     if out is not None and out.suffix == ".html" and len(arguments.results) > 1:
         raise UsageError(
             f"--out {out} is one page for {len(arguments.results)} results: name a folder."
         )
-    flags = {"model": arguments.model, "cache_dir": arguments.cache_dir, **word_flags(arguments)}
-    options = ReportOptions(
-        video=arguments.video,
-        media=arguments.media,
-        recompute=arguments.recompute,
-        run=load_settings(arguments.config, flags),
-    )
+    options = _options(arguments)
     codes: list[int] = []
     for result in arguments.results:
         try:
@@ -100,9 +115,12 @@ def _pages(arguments: argparse.Namespace) -> int:
 
 
 def _index(arguments: argparse.Namespace) -> int:
-    from affect_pipe.pipeline.results.report.index import write_index
+    from affect_pipe.reporting_folder import report_folder
 
-    path = write_index(arguments.results[0], arguments.out)
+    options = None if arguments.index_only else _options(arguments)
+    done = report_folder(
+        arguments.results[0], arguments.out, options, index_only=arguments.index_only, tell=tell
+    )
     with standard_output():
-        print(f"wrote {path}")
-    return OK
+        print(f"{done.pages.made} pages made, {done.pages.kept} kept; wrote {done.index}")
+    return OK if done.is_whole else FAILED

@@ -19,8 +19,8 @@ def usable_cores() -> int:
 def shares(workers: int) -> tuple[Cores, ...]:
     """Deal the cores this process may use among workers.
 
-    The threads of a worker wait for one another all the time. Where the system is free to move them
-    about, two workers on two cores take a tenth longer than each on a core of its own.
+    Libraries count the cores a process may use when they make their threads: workers that all
+    counted all of them would have far more threads than there are cores.
 
     Returns
     -------

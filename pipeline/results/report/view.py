@@ -96,7 +96,7 @@ def _curve(sentiment: Mapping[str, Any]) -> float | None:
     shares = sentiment["probabilities"] or {}
     if not _LEANING.keys() <= shares.keys():
         return None
-    leaning = sum(sign * float(shares[label]) for label, sign in _LEANING.items())
+    leaning: float = sum(sign * shares[label] for label, sign in _LEANING.items())
     return round(3.0 * leaning, 4)
 
 
