@@ -22,6 +22,7 @@ from affect_pipe.commands import (
     report,
     reproduce,
     run,
+    serve,
     train,
 )
 from affect_pipe.commands.common import STOPPED, complain, told_warnings
