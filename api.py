@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from affect_pipe.fusion.reproduce.report import Report
     from affect_pipe.fusion.reproduce.source import EncodeTexts
     from affect_pipe.fusion.training_events import Listener as TrainingListener
+    from affect_pipe.reporting import ReportOptions
 
 __all__ = [
     "DEFAULT_FEATURES",
@@ -71,6 +72,7 @@ __all__ = [
     "labels_from_annotations",
     "list_features",
     "load_settings",
+    "report",
     "reproduce",
     "train",
     "train_on_videos",
@@ -566,6 +568,43 @@ def reproduce(
         combinations=[parse_combination(text) for text in modalities or ()] or None,
         listener=listener,
     )
+
+
+def report(
+    result: str | Path | VideoResult,
+    out: str | Path | None = None,
+    options: ReportOptions | None = None,
+    *,
+    tell: Tell = _ignore,
+) -> Path:
+    """Make a page of a result, to look at: one HTML file that works without a network.
+
+    Parameters
+    ----------
+    result : str, Path or VideoResult
+        A result file, or what `analyze` returned.
+    out : str or Path, optional
+        An ``.html`` file or a folder; by default beside the result file, else the current folder.
+    options : `affect_pipe.reporting.ReportOptions`, optional
+        Whether the video is embedded or linked to, where it is, and the settings of the run.
+    tell : callable (line)
+        Hears what takes its time.
+
+    Returns
+    -------
+    Path
+        Of the page.
+
+    Raises
+    ------
+    AffectPipeError
+        With one sentence that says what was wrong with which file and what to do.
+    """
+    from affect_pipe import reporting
+
+    if isinstance(result, VideoResult):
+        return reporting.report_of(result, out or Path(), options, tell=tell)
+    return reporting.report(result, out, options, tell=tell)
 
 
 def _transcript_encoder(cache_dir: str | None) -> EncodeTexts:
