@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from affect_pipe.batch_work import AnalyzeWork, Identities, LookWork
+from affect_pipe.extractors.speech.own_weights import named_anywhere
 from affect_pipe.pipeline.batch.cores import usable_cores
-from affect_pipe.pipeline.batch.engine import Engine, R, RetryPolicy, Stop, Work
+from affect_pipe.pipeline.batch.engine import Engine, Feed, R, RetryPolicy, Stop, Work
 from affect_pipe.pipeline.batch.events import Listener, ignore
 from affect_pipe.pipeline.batch.find import find_items
 from affect_pipe.pipeline.batch.ledger import NAME, History, Ledger, read_ledger
@@ -78,7 +79,7 @@ class BatchOptions:
             if value is not None and not 0 < value < float("inf"):
                 raise UsageError(f"--{name} {value:g}: give seconds above 0.")
 
-    def engine(self) -> LocalEngine:
+    def engine(self, feed: Feed | None = None) -> LocalEngine:
         """Return the engine of this machine."""
         return LocalEngine(
             self.workers or usable_cores(),
@@ -86,6 +87,7 @@ class BatchOptions:
             Patience(self.timeout_s, self.stage_timeout_s),
             RetryPolicy(self.retries),
             self.threads,
+            feed,
         )
 
     def look_engine(self) -> LocalEngine:
@@ -216,6 +218,33 @@ class Batch:
                     plan, self._request(), history, work, engine, ledger, listener, stop
                 )
 
+    def run_fed(self, feed: Feed, stop: Stop, listener: Listener = ignore) -> Summary:
+        """Do what a feed gives, as it comes, until it closes; nothing is looked for beside it.
+
+        Raises
+        ------
+        AffectPipeError
+            As `run`.
+        """
+        check_output(self.out)
+        with only_one(self.out):
+            engine, history = self.options.engine(feed), self.history()
+            work = AnalyzeWork(self._identities(), self._store())
+            with Ledger(self.out / NAME, self.run_id) as ledger:
+                return run_plan(
+                    Plan(), self._request(), history, work, engine, ledger, listener, stop
+                )
+
+    def check(self) -> None:
+        """Find out now whether the settings and the checkpoint can be used.
+
+        Raises
+        ------
+        AffectPipeError
+            If not.
+        """
+        self._identities().opened()
+
     def _store(self) -> Store:
         return self.store or LocalStore(self.out.absolute())
 
@@ -237,6 +266,7 @@ def _anywhere(settings: RunSettings) -> dict[str, Any]:
     for name in ("transcript", "diarisation"):
         if found[name] is not None:
             found[name] = os.path.abspath(found[name])
+    found["asr"] = named_anywhere(settings.asr)
     if os.path.isdir(settings.model):
         found["model"] = os.path.abspath(settings.model)
     return found

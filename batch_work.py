@@ -21,6 +21,7 @@ from affect_pipe.pipeline.settings import RunSettings
 
 if TYPE_CHECKING:
     from affect_pipe.api import Analyzer
+    from affect_pipe.extractors.speech.beside import TranscriptsBeside
     from affect_pipe.pipeline.records import VideoResult
 
 # Raise it when the files of a result change their form.
@@ -48,12 +49,16 @@ class Identities:
         ------
         CheckpointError
             If there is no such checkpoint.
+        UsageError, MissingWeightsError
+            If a recogniser's own weights are not there.
         """
-        common = self._common()
+        from affect_pipe.extractors.speech.beside import TranscriptsBeside
+
         memo = DigestMemo(Cache(resolve_root(self.settings.cache_dir)).digest_folder())
+        common, beside = self._common(memo), TranscriptsBeside()
 
         def identity(item: Item) -> str:
-            words = self._words(item)
+            words = self._words(item, beside)
             speakers = self._speakers(item)
             return digest_json(
                 [
@@ -67,25 +72,30 @@ class Identities:
 
         return identity
 
-    def _common(self) -> list[object]:
+    def _common(self, memo: DigestMemo) -> list[object]:
+        from affect_pipe.extractors.speech.own_weights import own_weights
         from affect_pipe.fusion import checkpoint
 
         # Where things lie decides nothing; what they hold is told by their digests.
         apart = {"model", "cache_dir", "transcript", "diarisation"}
         settings = self.settings.model_dump(mode="json", exclude=apart)
+        weights = own_weights(self.settings.asr)
+        if weights:
+            name, _, model = self.settings.asr.partition(":")
+            # What results say of the model is the last part of its path.
+            digests = {path.name: memo.digest(path) for path in weights}
+            settings["asr"] = [name, Path(model).name, digests]
         version = ""
         with suppress(importlib.metadata.PackageNotFoundError):
             version = importlib.metadata.version("affect-pipe")
         model = checkpoint.digest(checkpoint.resolve(self.settings.model))
         return [_FORMAT, version, settings, self.explain, model]
 
-    def _words(self, item: Item) -> Path | None:
-        from affect_pipe.extractors.speech.transcript import find_transcript
-
+    def _words(self, item: Item, beside: TranscriptsBeside) -> Path | None:
         if self.settings.asr.partition(":")[0] not in _WITH_TRANSCRIPTS:
             return None
         named = item.transcript or self.settings.transcript
-        return named or find_transcript(Path(item.video))
+        return named or beside.find(Path(item.video))
 
     def _speakers(self, item: Item) -> Path | None:
         from affect_pipe.extractors.speech.rttm import diarisation_beside
@@ -112,10 +122,13 @@ class LookWork:
     @contextmanager
     def open(self) -> Iterator[Attempt[Seen]]:
         """Give the function that looks."""
+        from affect_pipe.api import Analyzer
         from affect_pipe.pipeline.media import probe
 
         identity = self.identities.opened()
         limits = self.identities.settings.limits
+        # No model is loaded before something is computed.
+        analyzer = Analyzer(self.identities.settings, frames_apart=False)
 
         def look(item: Item, tell: Callable[[Told], None]) -> Seen:
             before = self.known.get(item.target)
@@ -125,7 +138,8 @@ class LookWork:
             media = probe(item.video, limits=limits, digest=lambda _: "")
             video = media.video
             size = (video.width_px, video.height_px) if video is not None else (0, 0)
-            return Seen(found, media.duration_s, *size)
+            holds = analyzer.holds(media, transcript=item.transcript, language=item.language)
+            return Seen(found, media.duration_s, *size, in_cache=holds)
 
         yield look
 

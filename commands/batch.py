@@ -134,26 +134,35 @@ def _asked(arguments: argparse.Namespace) -> Batch:
 
 def _options(arguments: argparse.Namespace) -> Any:
     from affect_pipe.batch import BatchOptions
-    from affect_pipe.pipeline.errors import UsageError
-    from affect_pipe.pipeline.given import quoted
     from affect_pipe.pipeline.sizes import parse_size
 
-    workers = None
-    if arguments.workers != "auto":
-        try:
-            workers = int(arguments.workers)
-        except ValueError:
-            raise UsageError(
-                f"--workers {quoted(arguments.workers)}: give a number from 1, or auto."
-            ) from None
     return BatchOptions(
-        workers=workers,
+        workers=workers_of(arguments.workers),
         memory_bytes=None if arguments.memory is None else parse_size(arguments.memory),
         timeout_s=arguments.timeout,
         stage_timeout_s=arguments.stage_timeout,
         retries=arguments.retries,
         threads=arguments.threads,
     )
+
+
+def workers_of(given: str) -> int | None:
+    """Return how many workers ``--workers`` means; None is one a core.
+
+    Raises
+    ------
+    UsageError
+        If it is neither a number nor ``auto``.
+    """
+    from affect_pipe.pipeline.errors import UsageError
+    from affect_pipe.pipeline.given import quoted
+
+    if given == "auto":
+        return None
+    try:
+        return int(given)
+    except ValueError:
+        raise UsageError(f"--workers {quoted(given)}: give a number from 1, or auto.") from None
 
 
 def _on_ledger(verb: str, rest: Sequence[str], arguments: argparse.Namespace) -> int:
@@ -290,11 +299,12 @@ class _Talking:
 
 
 def _show_plan(plan: Plan) -> int:
-    lines = [
-        f"{plan.found} videos found: {len(plan.done)} done before, {len(plan.due)} due, "
-        f"{len(plan.unreadable)} unreadable, {len(plan.failed)} failed before"
-    ]
-    lines += [f"due: {task.item.video}" for task in plan.due]
+    from affect_pipe.pipeline.batch.report import plan_line
+
+    counts = [len(part) for part in (plan.unreadable, plan.failed)]
+    lines = [plan_line(plan.found, len(plan.done), len(plan.due), plan.cached, *counts)]
+    for task in plan.due:
+        lines.append(f"due{' (in the cache)' if task.seen.in_cache else ''}: {task.item.video}")
     lines += [f"unreadable: {item.video}: {why.reason}" for item, why in plan.unreadable]
     lines += [f"failed before: {item.video}: {why.reason}" for item, why in plan.failed]
     _print(lines)
@@ -302,6 +312,8 @@ def _show_plan(plan: Plan) -> int:
 
 
 def _show(summary: Summary, out: Path, *, stopped: bool, told: bool) -> int:
+    from affect_pipe.pipeline.sizes import format_size
+
     for item, failure in summary.failed if told else ():
         tell(f"{item.target} failed ({failure.kind}): {failure.reason}")
     before = len(summary.plan.done)
@@ -311,6 +323,8 @@ def _show(summary: Summary, out: Path, *, stopped: bool, told: bool) -> int:
         + (f", {len(summary.abandoned)} still due" if summary.abandoned else "")
         + f"; results in {out}"
     ]
+    if summary.peak_bytes:
+        lines.append(f"most memory of a worker: {format_size(summary.peak_bytes)}")
     if summary.failed:
         lines.append(f"once more: affect-pipe batch retry {out}")
     _print(lines)

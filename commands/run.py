@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,13 @@ from affect_pipe.commands.common import (
     hush_back_ends,
     result_folder,
     share_the_machine,
-    tell,
 )
-from affect_pipe.commands.report import VIDEO_CHOICES, VIDEO_HELP
+from affect_pipe.commands.run_outputs import add_output_options, outputs_asked
 from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 if TYPE_CHECKING:
     from affect_pipe.pipeline.records import VideoResult
-    from affect_pipe.pipeline.settings import RunSettings
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
@@ -47,17 +46,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME|DIR", help="checkpoint: a shipped name or a folder (starter)"
     )
     add_word_options(run)
-    run.add_argument(
-        "--explain",
-        action="store_true",
-        help="add each modality's contribution, and write <stem>.attention.npz and .png",
-    )
-    run.add_argument(
-        "--report",
-        action="store_true",
-        help="write <stem>.report.html too: a page to look at, which works without a network",
-    )
-    run.add_argument("--video", choices=VIDEO_CHOICES, default="auto", help=VIDEO_HELP)
+    add_output_options(run)
     run.add_argument("--config", type=Path, metavar="TOML", help="settings file; flags win over it")
     run.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     run.set_defaults(handler=_run)
@@ -66,7 +55,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     hush_back_ends()
     share_the_machine()
-    from affect_pipe.pipeline.preflight import check_output, check_result_name, videos_to_run
+    from affect_pipe.pipeline.preflight import check_names, check_output, videos_to_run
     from affect_pipe.pipeline.settings import load_settings
 
     flags = {name: getattr(arguments, name) for name in ("model", "cache_dir")}
@@ -74,10 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config, flags)
     videos = videos_to_run(arguments.videos, settings.transcript, settings.diarisation)
     check_output(arguments.out)
-    if arguments.explain:
-        from affect_pipe.pipeline.results.attention_files import check_drawing
-
-        check_drawing()
+    outputs = outputs_asked(arguments, settings)
 
     from rich.console import Console
 
@@ -89,12 +75,12 @@ def _run(arguments: argparse.Namespace) -> int:
     with Analyzer(settings) as analyzer:
         for video in videos:
             try:
-                check_result_name(
-                    arguments.out, video, explain=arguments.explain, report=arguments.report
-                )
+                check_names(arguments.out, outputs.names(video), video)
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display, explain=arguments.explain)
-                _show(result, arguments, settings, warn)
+                    written, warnings = outputs.write(result, analyzer, display)
+                warn(video.name, warnings)
+                _show(result, written)
                 codes.append(OK)
             except Exception as error:
                 if arguments.debug:
@@ -103,31 +89,12 @@ def _run(arguments: argparse.Namespace) -> int:
     return FAILED if FAILED in codes else max(codes)
 
 
-def _show(
-    result: VideoResult, arguments: argparse.Namespace, settings: RunSettings, warn: WarningTeller
-) -> None:
+def _show(result: VideoResult, written: Sequence[Path]) -> None:
     from rich.console import Console
 
-    from affect_pipe.pipeline.preflight import result_names
-    from affect_pipe.pipeline.results.csv_result import write_csv
-    from affect_pipe.pipeline.results.json_result import write_json
     from affect_pipe.pipeline.results.table import to_table
     from affect_pipe.pipeline.results.terminal_text import printable
 
-    folder: Path = arguments.out
-    written = [folder / name for name in result_names(result.media.path)]
-    write_json(result, written[0])
-    write_csv(result, written[1])
-    if result.contributions is not None:
-        from affect_pipe.pipeline.results.attention_files import write_attention
-
-        written += write_attention(result, folder)
-    if arguments.report:
-        from affect_pipe.reporting import ReportOptions, report_of
-
-        options = ReportOptions(video=arguments.video, run=settings)
-        written.append(report_of(result, folder, options, tell=tell))
-    warn(result.media.path.name, result.warnings)
     with standard_output():
         if result.features.utterances:
             console = Console()

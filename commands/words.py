@@ -24,7 +24,8 @@ def add_word_options(parser: argparse._ActionsContainer) -> None:
         "--transcript",
         type=Path,
         metavar="FILE",
-        help="transcript of the video: SRT, WebVTT, Whisper or WhisperX JSON, plain text",
+        help="transcript of the video: SRT, WebVTT, Whisper or WhisperX JSON, ELAN, "
+        "TextGrid, plain text",
     )
     parser.add_argument(
         "--diarisation",

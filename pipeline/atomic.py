@@ -76,6 +76,59 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise
 
 
+@contextlib.contextmanager
+def nameless_path(path: str | Path) -> Iterator[Path]:
+    """Give the path of a new file as `atomic_path` does, but of one without a name where possible.
+
+    Such a file is gone with the process that writes it, even one that is killed. Linux has them on
+    its usual file systems; elsewhere this is `atomic_path`.
+
+    Raises
+    ------
+    OSError
+        As `atomic_open`.
+    """
+    path = Path(path)
+    descriptor = _open_nameless(path.parent)
+    if descriptor is None:
+        with atomic_path(path) as temporary:
+            yield temporary
+        return
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}")
+        os.fsync(descriptor)
+        _name(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def _open_nameless(folder: Path) -> int | None:
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None or not os.path.isdir("/proc/self/fd"):
+        return None
+    try:
+        return os.open(folder, flag | os.O_RDWR, 0o666)
+    except OSError:  # this file system has no such files; whatever else is wrong will be told
+        return None
+
+
+def _name(descriptor: int, path: Path) -> None:
+    """Give a file without a name the name ``path``, in place of what has it now."""
+    temporary = path.with_name(temporary_name())
+    # Python follows the link, which /proc's is, only when it is told where to look for it.
+    folder = os.open("/", os.O_RDONLY)
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
 _BINARY = getattr(os, "O_BINARY", 0)
 
 

@@ -22,8 +22,14 @@ from affect_pipe.pipeline.interfaces import (
     VoiceActivityDetector,
 )
 from affect_pipe.pipeline.media import MediaLimits, probe
-from affect_pipe.pipeline.records import Diarisation, FeatureBlock, Utterance, VideoFeatures
-from affect_pipe.pipeline.source import CachedSource
+from affect_pipe.pipeline.records import (
+    Diarisation,
+    FeatureBlock,
+    Media,
+    Utterance,
+    VideoFeatures,
+)
+from affect_pipe.pipeline.source import SPEECH, CachedSource
 from affect_pipe.pipeline.stages import Stages
 
 Cut = Callable[[CachedSource], tuple[Utterance, ...]]
@@ -83,18 +89,8 @@ class Describer:
             If the file cannot be read.
         """
         digest = self.memo.digest if self.memo is not None else None
-        media = probe(path, limits=self.limits, digest=digest)
-        stages = Stages(media, self.cache, listener)
-        source = CachedSource(
-            media,
-            stages,
-            self.recogniser,
-            self.detector,
-            self.limits,
-            self.frame_pass,
-            self.diarisation,
-        )
-        frame_stages = [s for s in (e.frame_stage() for e in self.extractors) if s is not None]
+        source = self._source(probe(path, limits=self.limits, digest=digest), listener)
+        frame_stages = self._frame_stages()
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="frames") as pool:
             passes = {
                 source.frames_key(stage): (stage, pool.submit(source.frames, stage))
@@ -105,6 +101,31 @@ class Describer:
             except BaseException:
                 source.stop.set()
                 raise
+
+    def holds(self, media: Media) -> bool:
+        """Whether the words, and what is seen in the frames, of a video are in the cache.
+
+        What is left then takes little time. Nothing is read, and no model is loaded.
+        """
+        source = self._source(media, ignore)
+        wanted = {source.speech_key: SPEECH}
+        if media.video is not None:
+            wanted |= {source.frames_key(s): s.spec().stage for s in self._frame_stages()}
+        return all(self.cache.holds(key, stage) for key, stage in wanted.items())
+
+    def _source(self, media: Media, listener: Listener) -> CachedSource:
+        return CachedSource(
+            media,
+            Stages(media, self.cache, listener),
+            self.recogniser,
+            self.detector,
+            self.limits,
+            self.frame_pass,
+            self.diarisation,
+        )
+
+    def _frame_stages(self) -> list[FrameStage]:
+        return [s for s in (e.frame_stage() for e in self.extractors) if s is not None]
 
     def in_order(self) -> list[FeatureExtractor]:
         """Return the extractors, first those that need no frames, while the frames are read."""

@@ -21,6 +21,8 @@ from affect_pipe.pipeline.records import Audio, Diarisation, Interval, Media, Tr
 from affect_pipe.pipeline.speakers import assign_speakers
 from affect_pipe.pipeline.stages import Stages
 
+SPEECH = "speech"
+
 
 @dataclass
 class CachedSource:
@@ -98,10 +100,15 @@ class CachedSource:
             self.stages.warn(warning)
         return transcript
 
+    @property
+    def speech_key(self) -> str:
+        """Cache key of the words, whoever is said to speak them."""
+        return stage_key(self.media.digest, self.recogniser.spec(), (self.voice_activity_key,))
+
     def _heard(self) -> Transcript:
         return self.stages.cached(
-            "speech",
-            stage_key(self.media.digest, self.recogniser.spec(), (self.voice_activity_key,)),
+            SPEECH,
+            self.speech_key,
             lambda: self.recogniser.transcribe(self),
             serialise.transcript_to_entry,
             serialise.transcript_from_entry,
@@ -116,7 +123,7 @@ class CachedSource:
         if self.media.video is None:
             return {}
         spec, key = stage.spec(), self.frames_key(stage)
-        watch = _StageWatch(self.stages, spec.stage, self.stop)
+        watch = StageWatch(self.stages, spec.stage, self.stop)
         with self._frames_lock:
             if key not in self._passes:
                 self._passes[key] = self.stages.cached(
@@ -151,7 +158,7 @@ class CachedSource:
 
 
 @dataclass(frozen=True)
-class _StageWatch:
+class StageWatch:
     """Passes on what a pass over frames tells, and the signal to stop."""
 
     stages: Stages
@@ -159,10 +166,13 @@ class _StageWatch:
     stop: threading.Event
 
     def progress(self, fraction: float) -> None:
+        """Tell how far the pass is."""
         self.stages.tell(self.stage, "progress", fraction)
 
     def warn(self, message: str) -> None:
+        """Keep what could not be decoded."""
         self.stages.warn(message)
 
     def stopped(self) -> bool:
+        """Say whether the pass should give up."""
         return self.stop.is_set()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import numpy as np
-from av.audio.resampler import AudioResampler
 
 from affect_pipe.pipeline.container import (
     MediaLimits,
@@ -21,11 +20,10 @@ from affect_pipe.pipeline.container import (
 )
 from affect_pipe.pipeline.errors import MediaError
 from affect_pipe.pipeline.records import Audio, FloatArray, Media
+from affect_pipe.pipeline.resample import resampled
 from affect_pipe.pipeline.timebase import seconds_to_samples
 
 SAMPLE_RATE_HZ = 16000
-GAP_S = 0.05
-"""Holes in the time stamps longer than this become silence; shorter ones are stamps' rounding."""
 
 
 def read_audio(
@@ -68,7 +66,9 @@ def read_audio(
         if stream is None:
             raise MediaError(f"{media.path} no longer has audio: it changed while it was read.")
         decoder = StreamDecoder(container, stream, media.path)
-        for time_s, samples in _chunks(decoder, clock_start_s(container)):
+        clock_s = clock_start_s(container)
+        for time_s, channels in resampled(decoder, clock_s, SAMPLE_RATE_HZ, "mono"):
+            samples = channels[:, 0]
             if time_s + len(samples) / SAMPLE_RATE_HZ > limits.max_duration_s:
                 raise MediaError(
                     f"{media.path} runs past the limit of {limits.max_duration_s:g} s: "
@@ -91,54 +91,6 @@ def read_audio(
     if short:
         warn(short)
     return audio
-
-
-class _Run:
-    """A stretch of gapless audio in one format, being resampled."""
-
-    def __init__(self, kind: tuple[Any, ...], start_s: float) -> None:
-        self.kind = kind
-        self._start_s = start_s
-        self._n_in = self._n_out = 0
-        # rematrix_maxval 1 averages the channels; FFmpeg's default for float would add them up
-        # 3 dB too loud and past full scale.
-        self._resampler = AudioResampler(
-            "flt", "mono", SAMPLE_RATE_HZ, options={"rematrix_maxval": "1.0"}
-        )
-
-    @property
-    def end_s(self) -> float:
-        """Time at which the next frame should start."""
-        return self._start_s + self._n_in / float(self.kind[0])
-
-    def push(self, frame: Any | None) -> Iterator[tuple[float, FloatArray]]:
-        """Resample one more frame, or what is left with None; yield pieces with their times."""
-        self._n_in += 0 if frame is None else frame.samples
-        for piece in self._resampler.resample(frame):
-            samples = piece.to_ndarray().reshape(-1).astype(np.float32)
-            time_s = self._start_s + self._n_out / SAMPLE_RATE_HZ
-            self._n_out += len(samples)
-            # Float files may hold anything, NaN included.
-            yield time_s, np.clip(np.nan_to_num(samples, copy=False), -1.0, 1.0)
-
-
-def _chunks(frames: Iterable[Any], clock_s: float) -> Iterator[tuple[float, FloatArray]]:
-    """Yield the audio at 16 kHz in pieces, each with its time on the media's clock."""
-    run: _Run | None = None
-    for frame in frames:
-        if frame.samples == 0:
-            continue
-        kind = (frame.sample_rate, frame.format.name, frame.layout.name)
-        expected_s = 0.0 if run is None else run.end_s
-        time_s = expected_s if frame.time is None else frame.time - clock_s
-        # Stamps that jump back are not followed: their audio is appended where it came.
-        if run is None or kind != run.kind or time_s - expected_s > GAP_S:
-            if run is not None:
-                yield from run.push(None)
-            run = _Run(kind, time_s if run is None else max(time_s, expected_s))
-        yield from run.push(frame)
-    if run is not None:
-        yield from run.push(None)
 
 
 class _SampleSink:

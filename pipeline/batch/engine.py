@@ -47,6 +47,18 @@ class Work(Protocol[R_co]):
 
 
 @dataclass(frozen=True)
+class Added:
+    """A task came while the engine was at work."""
+
+    task: Task
+
+    @property
+    def item(self) -> Item:
+        """What it is to work on."""
+        return self.task.item
+
+
+@dataclass(frozen=True)
 class Began:
     """An attempt begins; ``attempt`` counts from 1."""
 
@@ -95,7 +107,7 @@ class Abandoned:
     reason: str
 
 
-EngineEvent = Began | Step | Succeeded[R] | Failed | Abandoned
+EngineEvent = Added | Began | Step | Succeeded[R] | Failed | Abandoned
 
 
 @dataclass(frozen=True)
@@ -121,6 +133,19 @@ class Stop(Protocol):
 
     def is_set(self) -> bool:
         """Whether to abandon what runs and return."""
+
+
+class Feed(Protocol):
+    """Gives an engine tasks while it works, and takes some back; called from its thread."""
+
+    def take(self) -> Sequence[Task]:
+        """Return the tasks that have come since the last call."""
+
+    def is_open(self) -> bool:
+        """Whether more may come: the engine waits for them."""
+
+    def is_wanted(self, item: Item) -> bool:
+        """Whether an item that came by this feed is still to be worked on."""
 
 
 class Engine(Protocol):

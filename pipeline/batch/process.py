@@ -19,6 +19,10 @@ from affect_pipe.pipeline.batch.worker import serve
 from affect_pipe.pipeline.events import Event
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# glibc keeps a large block that was freed for itself, and the next, of another size, is put
+# elsewhere: after a long video, hundreds of megabytes are nobody's. Blocks from 16 MiB on go back
+# at once with these; libraries of other systems do not know them.
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(16 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
 _GOODBYE_S = 1.0
 
 
@@ -70,16 +74,23 @@ class WorkerProcess:
     Parameters
     ----------
     name : str
-    slot : int
-        Its number among the workers there are at one time, from 0.
     work : Work
     threads : int
         Of each library that computes; set before any is imported.
+    slot : int
+        Its number among the workers there are at one time, from 0.
     cores : frozenset of int
-        To compute on.
+        To compute on; none is any.
     """
 
-    def __init__(self, name: str, slot: int, work: Work[Any], threads: int, cores: Cores) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Work[Any],
+        threads: int,
+        slot: int = 0,
+        cores: Cores = frozenset(),
+    ) -> None:
         context = get_context("loky")
         self.name = name
         self.slot = slot
@@ -94,7 +105,7 @@ class WorkerProcess:
         self.process = context.Process(
             target=serve,
             args=(other_end, lifeline, work, cores),
-            env=dict.fromkeys(_THREADS, str(threads)),
+            env={**dict.fromkeys(_THREADS, str(threads)), **_MEMORY},
         )
         self.process.start()
         # Else the worker's death would not close the line.

@@ -58,12 +58,15 @@ class Seen:
     duration_s : float
     width_px, height_px : int
         Zero without pictures.
+    in_cache : bool
+        Whether its words and faces are in the cache, as far as can be told without reading it.
     """
 
     identity: str | None
     duration_s: float = 0.0
     width_px: int = 0
     height_px: int = 0
+    in_cache: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,11 @@ class Plan:
         """How many videos there are."""
         return len(self.done) + len(self.due) + len(self.unreadable) + len(self.failed)
 
+    @property
+    def cached(self) -> int:
+        """How many of those that are due have their words and faces in the cache."""
+        return sum(task.seen.in_cache for task in self.due)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -185,9 +193,12 @@ class Summary:
         Unreadable ones, those that failed before and are as they were, and those of this run.
     abandoned : tuple of Item
         Still due: the run was stopped.
+    peak_bytes : int
+        Most memory that a worker took for a video that it did; zero where that is not measured.
     """
 
     plan: Plan
     done: tuple[Item, ...] = ()
     failed: Sequence[tuple[Item, Failure]] = ()
     abandoned: tuple[Item, ...] = ()
+    peak_bytes: int = 0

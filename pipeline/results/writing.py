@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from affect_pipe.pipeline.atomic import atomic_open, atomic_path
+from affect_pipe.pipeline.atomic import atomic_open, atomic_path, nameless_path
 from affect_pipe.pipeline.errors import ResultError
 
 
@@ -50,6 +50,23 @@ def result_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     with _told(path), atomic_path(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def nameless_result(path: str | Path) -> Iterator[Path]:
+    """Give the path of a new file to write, as `result_path` does, for large files.
+
+    Where the system can, nothing of it is left even if the process is killed. The path given is
+    not beside ``path`` and must not be removed or replaced.
+
+    Raises
+    ------
+    ResultError
+        As `write_result`.
+    """
+    path = Path(path)
+    with _told(path), nameless_path(path) as temporary:
         yield temporary
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,16 @@ class Watched:
         page.on("console", lambda message: self.said.append(message.text))
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
+
+    def until(self, condition: str, seconds: float = 30.0) -> None:
+        """Wait until a JavaScript expression is true.
+
+        Playwright's own ``wait_for_function`` evaluates text in the page, which its policy forbids.
+        """
+        end = time.monotonic() + seconds
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < end, f"still not so: {condition}"
+            time.sleep(0.05)
 
     def asked_for(self) -> list[str]:
         """Return what was asked for besides the page itself and what is inside it."""

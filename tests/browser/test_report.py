@@ -70,7 +70,7 @@ def test_it_plays_seeks_sorts_and_explains_without_a_word_to_anybody(open_page, 
     watched = open_page(talk)
     page = watched.page
     starts = page.evaluate("page.utterances.map(u => u.start)")
-    page.wait_for_function("document.getElementById('video').readyState >= 1")
+    watched.until("document.getElementById('video').readyState >= 1")
 
     page.click(ROW.format(7))
     assert current_time(page) == pytest.approx(starts[7], abs=0.01)
@@ -110,11 +110,9 @@ def test_traces_follow_the_chosen_measure(open_page, talk):
     page = watched.page
     drawn(page)
     page.select_option("#trace-measure", label="loudness")
-    page.wait_for_function(
-        "document.getElementById('trace-chart').layout.yaxis.title.text === 'sone'"
-    )
+    watched.until("document.getElementById('trace-chart').layout.yaxis.title.text === 'sone'")
     page.click(ROW.format(4))
-    page.wait_for_function("document.getElementById('trace-chart').data[0].x[0] > 10")
+    watched.until("document.getElementById('trace-chart').data[0].x[0] > 10")
     values = page.evaluate("document.getElementById('trace-chart').data[0].y")
     assert max(v for v in values if v is not None) > 0
     assert page.input_value("#trace-measure") == "loudness"
@@ -122,19 +120,21 @@ def test_traces_follow_the_chosen_measure(open_page, talk):
 
 
 def test_playing_highlights_and_scrolls(open_page, talk):
-    page = open_page(talk).page
-    page.wait_for_function("document.getElementById('video').readyState >= 1")
+    watched = open_page(talk)
+    page = watched.page
+    watched.until("document.getElementById('video').readyState >= 1")
     page.evaluate("document.getElementById('video').muted = true")
     page.click(ROW.format(1))
     page.keyboard.press("Space")
-    page.wait_for_function("document.querySelector('tr.playing')?.dataset.number === '2'")
+    watched.until("document.querySelector('tr.playing')?.dataset.number === '2'")
     assert page.eval_on_selector("#playhead", "line => !line.hidden")
     page.keyboard.press("Space")
     assert page.eval_on_selector("#video", "video => video.paused")
 
 
 def test_keys(open_page, talk):
-    page = open_page(talk).page
+    watched = open_page(talk)
+    page = watched.page
     for _ in range(3):
         page.keyboard.press("j")
     page.keyboard.press("k")
@@ -156,7 +156,8 @@ def test_keys(open_page, talk):
 
 
 def test_sort_filter_search(open_page, talk):
-    page = open_page(talk).page
+    watched = open_page(talk)
+    page = watched.page
     found = page.evaluate("page.utterances.map(u => [u.sentiment.intensity, u.sentiment.label])")
     in_time = list(range(len(found)))
     by_sentiment = sorted(in_time, key=lambda i: found[i][0])
@@ -170,7 +171,7 @@ def test_sort_filter_search(open_page, talk):
     assert shown(page) == negative
     assert page.inner_text("#shown") == f"{len(negative)} of {len(found)}"
     page.click("#reset")
-    page.wait_for_function("document.querySelectorAll('#utterances tbody tr[hidden]').length === 0")
+    watched.until("document.querySelectorAll('#utterances tbody tr[hidden]').length === 0")
     assert shown(page) == in_time
     page.select_option("#filter-emotion", "anger")
     assert 7 in shown(page)
@@ -182,7 +183,8 @@ def test_sort_filter_search(open_page, talk):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(open_page, talk, axe, scheme):
-    page = open_page(talk, color_scheme=scheme).page
+    watched = open_page(talk, color_scheme=scheme)
+    page = watched.page
     page.click(ROW.format(7))
     drawn(page)
     assert page.get_attribute("html", "data-theme") == scheme
@@ -190,13 +192,12 @@ def test_axe_finds_nothing_serious(open_page, talk, axe, scheme):
 
 
 def test_the_switch_turns_the_theme_and_the_charts(open_page, talk):
-    page = open_page(talk, color_scheme="light").page
+    watched = open_page(talk, color_scheme="light")
+    page = watched.page
     drawn(page)
     before = page.evaluate("document.getElementById('timeline').layout.plot_bgcolor")
     page.click("#theme-switch")
-    page.wait_for_function(
-        f"document.getElementById('timeline').layout.plot_bgcolor !== {before!r}"
-    )
+    watched.until(f"document.getElementById('timeline').layout.plot_bgcolor !== {before!r}")
     assert page.get_attribute("#theme-switch", "aria-pressed") == "true"
 
 
@@ -231,7 +232,7 @@ def test_what_the_cache_no_longer_has_is_not_computed(open_page, folder, tmp_pat
     assert page.evaluate("[page.values.length, page.traces.length]") == [0, 0]
     assert "--recompute" in page.inner_text("#measures-block")
     # Linked to, relatively, and found.
-    page.wait_for_function("document.getElementById('video').readyState >= 1")
+    watched.until("document.getElementById('video').readyState >= 1")
     page.click(ROW.format(3))
     assert current_time(page) > 8
     assert watched.said == []
@@ -243,7 +244,8 @@ def test_a_video_that_has_moved_is_told_of(open_page, folder, tmp_path):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     assert main(["report", str(tmp_path / "talking.affect.json"), "--video", "link"]) == 0
     (tmp_path / "talking.mp4").unlink()
-    page = open_page(tmp_path / "talking.report.html").page
+    watched = open_page(tmp_path / "talking.report.html")
+    page = watched.page
     page.wait_for_selector("#player-problem", state="visible")
     page.click(ROW.format(3))
     page.wait_for_selector(ROW.format(3) + ".chosen")
@@ -272,7 +274,7 @@ def test_800_utterances_of_an_hour(open_page, long_talk, capsys):
     rows = page.evaluate("document.getElementById('attention-0').data[0].z.length")
     assert rows == 24
     page.click("#zoom-in")
-    page.wait_for_function("document.getElementById('timeline').layout.xaxis.range.length === 2")
+    watched.until("document.getElementById('timeline').layout.xaxis.range.length === 2")
     assert watched.said == []
     assert watched.asked_for() == []
 
@@ -281,10 +283,11 @@ def test_made_numbers_are_drawn_where_they_belong(open_page, tmp_path):
     data = made_talk(12, 60.0)
     path = tmp_path / "page.html"
     path.write_bytes(video_page(data))
-    page = open_page(path).page
+    watched = open_page(path)
+    page = watched.page
     drawn(page)
     page.click(ROW.format(4))
-    page.wait_for_function("document.getElementById('attention-0').layout.shapes[0].y0 === 3.5")
+    watched.until("document.getElementById('attention-0').layout.shapes[0].y0 === 3.5")
     weights = np.zeros((12, 12))
     for i, row in enumerate(data.result["attention"]["text-visual/N1"]):
         for j, weight in row:

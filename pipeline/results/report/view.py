@@ -96,7 +96,8 @@ def _curve(sentiment: Mapping[str, Any]) -> float | None:
     shares = sentiment["probabilities"] or {}
     if not _LEANING.keys() <= shares.keys():
         return None
-    return round(3.0 * sum(sign * shares[label] for label, sign in _LEANING.items()), 4)
+    leaning: float = sum(sign * shares[label] for label, sign in _LEANING.items())
+    return round(3.0 * leaning, 4)
 
 
 def _timeline(data: ReportData) -> list[dict[str, Any]]:

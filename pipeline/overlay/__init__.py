@@ -1,0 +1,1 @@
+"""What a result says, drawn into the video it was found in."""
