@@ -4,7 +4,7 @@ BIN = $(VENV)/bin
 PYFEAT_VENV ?= .venv-pyfeat
 CLUSTER_VENV ?= .venv-cluster
 
-.PHONY: setup demo test test-pyfeat test-cluster check types wheel-test bench clean
+.PHONY: setup demo docs test test-pyfeat test-cluster check types wheel-test bench clean
 
 setup: $(VENV)/.installed
 
@@ -60,6 +60,12 @@ wheel-test: setup
 	build/wheel-test/bin/python -m pip install --disable-pip-version-check -q \
 		-c constraints.txt "$$(ls dist/*.whl)[offline]"
 	cd build/wheel-test && bin/affect-pipe run ../../samples/talking.mp4 --out results
+
+# The documentation site, in build/docs: any warning is an error, any dead link too.
+docs: setup
+	rm -rf build/docs build/docs-doctrees
+	$(BIN)/python -m sphinx -b html -n -W --keep-going -q -c docs -d build/docs-doctrees . build/docs
+	$(BIN)/python docs/site_pages/check.py build/docs
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

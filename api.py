@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from affect_pipe.annotations import evaluate_against, labels_from_annotations
 from affect_pipe.batch import BatchOptions, batch
+from affect_pipe.exports import export_results
 from affect_pipe.extract import DEFAULT_FEATURES, extract, extract_to_files
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.feature_list import ListedFeature, list_features
+from affect_pipe.extractors.speech.beside import TranscriptsBeside
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.transcript import TranscriptFile
@@ -25,13 +29,14 @@ from affect_pipe.fusion.predict import CheckpointPredictor, describe_difference
 from affect_pipe.pipeline.cache import Cache, resolve_root
 from affect_pipe.pipeline.describe import Describer
 from affect_pipe.pipeline.digest_memo import DigestMemo
-from affect_pipe.pipeline.errors import CheckpointError, UsageError
+from affect_pipe.pipeline.errors import AffectPipeError, CheckpointError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.frame_pass import in_this_thread
 from affect_pipe.pipeline.frame_process import FrameProcess
 from affect_pipe.pipeline.given import media_path, quoted
 from affect_pipe.pipeline.interfaces import FeatureExtractor, SpeechRecogniser
-from affect_pipe.pipeline.records import FeatureSpec, FloatArray, VideoResult
+from affect_pipe.pipeline.placement import EVERY, Kinds
+from affect_pipe.pipeline.records import FeatureSpec, FloatArray, Media, VideoResult
 from affect_pipe.pipeline.results.feature_file import FeatureFile
 from affect_pipe.pipeline.run import Run
 from affect_pipe.pipeline.settings import RunSettings, load_settings
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
     from affect_pipe.fusion.reproduce.report import Report
     from affect_pipe.fusion.reproduce.source import EncodeTexts
     from affect_pipe.fusion.training_events import Listener as TrainingListener
+    from affect_pipe.reporting import ReportOptions
 
 __all__ = [
     "DEFAULT_FEATURES",
@@ -59,10 +65,14 @@ __all__ = [
     "batch",
     "check_written_as",
     "evaluate",
+    "evaluate_against",
+    "export_results",
     "extract",
     "extract_to_files",
+    "labels_from_annotations",
     "list_features",
     "load_settings",
+    "report",
     "reproduce",
     "train",
     "train_on_videos",
@@ -117,6 +127,9 @@ class Analyzer:
     settings : RunSettings
     frames_apart : bool
         Whether frames are looked at in a child process, beside words and voice; else in a thread.
+    kinds : frozenset of str
+        Kinds of stages that are computed here (`pipeline.placement.KINDS`); what is of another one
+        must be in the cache, else `Elsewhere` is raised once all that can be computed is there.
 
     Raises
     ------
@@ -126,14 +139,19 @@ class Analyzer:
         If the cache folder cannot be written to.
     """
 
-    def __init__(self, settings: RunSettings, *, frames_apart: bool = True) -> None:
+    def __init__(
+        self, settings: RunSettings, *, frames_apart: bool = True, kinds: Kinds = EVERY
+    ) -> None:
         self._settings = settings
         self._predictor = CheckpointPredictor(resolve(settings.model))
         self._extractors = matching_extractors(self._predictor.feature_specs())
         self._detector = SileroVAD()
         self._frames = FrameProcess() if frames_apart else None
+        self._kinds = kinds
         self._problems: list[str] = []
         self._cache = Cache(resolve_root(settings.cache_dir), on_problem=self._problems.append)
+        self._beside = TranscriptsBeside()
+        self._memo = DigestMemo(self._cache.digest_folder())
         self._recogniser: SpeechRecogniser | None = None
 
     def __enter__(self) -> Self:
@@ -166,30 +184,69 @@ class Analyzer:
         """
         video, settings = media_path(video), self._settings
         self._problems.clear()
-        recogniser = self._kept(
-            choose(
-                settings.asr,
-                media_path=video,
-                transcript=transcript or settings.transcript,
-                language=language or settings.language,
-                task=settings.asr_task,
-                max_words_per_s=settings.limits.max_words_per_s,
-            )
-        )
-        describer = Describer(
-            recogniser=recogniser,
-            detector=self._detector,
-            extractors=self._extractors,
-            cache=self._cache,
-            limits=settings.limits,
-            memo=DigestMemo(self._cache.digest_folder()),
-            frame_pass=self._frames or in_this_thread,
+        describer = replace(
+            self._describer(video, transcript, language),
             diarisation=find_diarisation(video, diarisation or settings.diarisation),
         )
         run = Run(describer, self._predictor, settings.segmentation)
         result = run(video, listener)
         result = replace(result, warnings=(*result.warnings, *self._problems))
         return self.explain(result) if explain else result
+
+    def holds(
+        self, media: Media, *, transcript: Path | None = None, language: str | None = None
+    ) -> bool:
+        """Whether words and faces of a video are in the cache, without reading it.
+
+        False also where its bytes, or the weights, are not known here yet.
+
+        Parameters
+        ----------
+        media : Media
+            Its ``digest`` is not looked at.
+        transcript, language : optional
+            As in a call.
+        """
+        digest = self._memo.remembered(media.path)
+        if digest is None:
+            return False
+        with suppress(AffectPipeError):
+            describer = self._describer(media.path, transcript, language, allow_download=False)
+            return describer.holds(replace(media, digest=digest))
+        return False
+
+    def _describer(
+        self,
+        video: Path,
+        transcript: Path | None,
+        language: str | None,
+        *,
+        allow_download: bool = True,
+    ) -> Describer:
+        settings = self._settings
+        recogniser = choose(
+            settings.asr,
+            media_path=video,
+            transcript=transcript or settings.transcript,
+            language=language or settings.language,
+            task=settings.asr_task,
+            allow_download=allow_download,
+            max_words_per_s=settings.limits.max_words_per_s,
+            beside=self._beside,
+        )
+        return Describer(
+            recogniser=self._kept(recogniser),
+            detector=self._detector,
+            extractors=self._extractors,
+            cache=self._cache,
+            limits=settings.limits,
+            memo=self._memo,
+            frame_pass=self._frames or in_this_thread,
+            # To read words from a file needs nothing that another worker has.
+            kinds=self._kinds | {"speech"}
+            if isinstance(recogniser, TranscriptFile)
+            else self._kinds,
+        )
 
     def _kept(self, chosen: SpeechRecogniser) -> SpeechRecogniser:
         """Return the recogniser of the video before, with its model loaded, if it is the same."""
@@ -511,6 +568,43 @@ def reproduce(
         combinations=[parse_combination(text) for text in modalities or ()] or None,
         listener=listener,
     )
+
+
+def report(
+    result: str | Path | VideoResult,
+    out: str | Path | None = None,
+    options: ReportOptions | None = None,
+    *,
+    tell: Tell = _ignore,
+) -> Path:
+    """Make a page of a result, to look at: one HTML file that works without a network.
+
+    Parameters
+    ----------
+    result : str, Path or VideoResult
+        A result file, or what `analyze` returned.
+    out : str or Path, optional
+        An ``.html`` file or a folder; by default beside the result file, else the current folder.
+    options : `affect_pipe.reporting.ReportOptions`, optional
+        Whether the video is embedded or linked to, where it is, and the settings of the run.
+    tell : callable (line)
+        Hears what takes its time.
+
+    Returns
+    -------
+    Path
+        Of the page.
+
+    Raises
+    ------
+    AffectPipeError
+        With one sentence that says what was wrong with which file and what to do.
+    """
+    from affect_pipe import reporting
+
+    if isinstance(result, VideoResult):
+        return reporting.report_of(result, out or Path(), options, tell=tell)
+    return reporting.report(result, out, options, tell=tell)
 
 
 def _transcript_encoder(cache_dir: str | None) -> EncodeTexts:

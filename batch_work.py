@@ -6,9 +6,9 @@ import importlib.metadata
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from affect_pipe.pipeline.batch.engine import Attempt, Identified, Told
 from affect_pipe.pipeline.batch.records import Item, Product, Seen
@@ -16,11 +16,13 @@ from affect_pipe.pipeline.batch.store import Store
 from affect_pipe.pipeline.cache import Cache, resolve_root
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.fingerprint import digest_file, digest_json
+from affect_pipe.pipeline.placement import EVERY, Kinds
 from affect_pipe.pipeline.preflight import EXPLANATION_SUFFIXES, SUFFIXES
 from affect_pipe.pipeline.settings import RunSettings
 
 if TYPE_CHECKING:
     from affect_pipe.api import Analyzer
+    from affect_pipe.extractors.speech.beside import TranscriptsBeside
     from affect_pipe.pipeline.records import VideoResult
 
 # Raise it when the files of a result change their form.
@@ -48,12 +50,16 @@ class Identities:
         ------
         CheckpointError
             If there is no such checkpoint.
+        UsageError, MissingWeightsError
+            If a recogniser's own weights are not there.
         """
-        common = self._common()
+        from affect_pipe.extractors.speech.beside import TranscriptsBeside
+
         memo = DigestMemo(Cache(resolve_root(self.settings.cache_dir)).digest_folder())
+        common, beside = self._common(memo), TranscriptsBeside()
 
         def identity(item: Item) -> str:
-            words = self._words(item)
+            words = self._words(item, beside)
             speakers = self._speakers(item)
             return digest_json(
                 [
@@ -67,25 +73,30 @@ class Identities:
 
         return identity
 
-    def _common(self) -> list[object]:
+    def _common(self, memo: DigestMemo) -> list[object]:
+        from affect_pipe.extractors.speech.own_weights import own_weights
         from affect_pipe.fusion import checkpoint
 
         # Where things lie decides nothing; what they hold is told by their digests.
         apart = {"model", "cache_dir", "transcript", "diarisation"}
         settings = self.settings.model_dump(mode="json", exclude=apart)
+        weights = own_weights(self.settings.asr)
+        if weights:
+            name, _, model = self.settings.asr.partition(":")
+            # What results say of the model is the last part of its path.
+            digests = {path.name: memo.digest(path) for path in weights}
+            settings["asr"] = [name, Path(model).name, digests]
         version = ""
         with suppress(importlib.metadata.PackageNotFoundError):
             version = importlib.metadata.version("affect-pipe")
         model = checkpoint.digest(checkpoint.resolve(self.settings.model))
         return [_FORMAT, version, settings, self.explain, model]
 
-    def _words(self, item: Item) -> Path | None:
-        from affect_pipe.extractors.speech.transcript import find_transcript
-
+    def _words(self, item: Item, beside: TranscriptsBeside) -> Path | None:
         if self.settings.asr.partition(":")[0] not in _WITH_TRANSCRIPTS:
             return None
         named = item.transcript or self.settings.transcript
-        return named or find_transcript(Path(item.video))
+        return named or beside.find(Path(item.video))
 
     def _speakers(self, item: Item) -> Path | None:
         from affect_pipe.extractors.speech.rttm import diarisation_beside
@@ -112,10 +123,13 @@ class LookWork:
     @contextmanager
     def open(self) -> Iterator[Attempt[Seen]]:
         """Give the function that looks."""
+        from affect_pipe.api import Analyzer
         from affect_pipe.pipeline.media import probe
 
         identity = self.identities.opened()
         limits = self.identities.settings.limits
+        # No model is loaded before something is computed.
+        analyzer = Analyzer(self.identities.settings, frames_apart=False)
 
         def look(item: Item, tell: Callable[[Told], None]) -> Seen:
             before = self.known.get(item.target)
@@ -125,7 +139,8 @@ class LookWork:
             media = probe(item.video, limits=limits, digest=lambda _: "")
             video = media.video
             size = (video.width_px, video.height_px) if video is not None else (0, 0)
-            return Seen(found, media.duration_s, *size)
+            holds = analyzer.holds(media, transcript=item.transcript, language=item.language)
+            return Seen(found, media.duration_s, *size, in_cache=holds)
 
         yield look
 
@@ -141,11 +156,18 @@ class AnalyzeWork:
     frames_apart : bool
         Whether a worker looks at frames in a second process, beside words and voice. Where there
         is a worker a core, that gains nothing and takes more memory.
+    kinds : frozenset of str
+        Kinds of stages that are computed here; see `pipeline.placement`.
     """
 
     identities: Identities
     store: Store
     frames_apart: bool = False
+    kinds: Kinds = EVERY
+
+    def placed(self, kinds: Kinds) -> Self:
+        """Return the work of one that computes some kinds of stages; see `engine.StagedWork`."""
+        return replace(self, kinds=kinds)
 
     @contextmanager
     def open(self) -> Iterator[Attempt[Product]]:
@@ -153,7 +175,8 @@ class AnalyzeWork:
         from affect_pipe.api import Analyzer
 
         identity = self.identities.opened()
-        with Analyzer(self.identities.settings, frames_apart=self.frames_apart) as analyzer:
+        settings = self.identities.settings
+        with Analyzer(settings, frames_apart=self.frames_apart, kinds=self.kinds) as analyzer:
 
             def analyse(item: Item, tell: Callable[[Told], None]) -> Product:
                 found = identity(item)

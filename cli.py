@@ -15,10 +15,14 @@ from affect_pipe.commands import (
     cache,
     doctor,
     evaluate,
+    export,
     extract,
+    labels,
     models,
+    report,
     reproduce,
     run,
+    serve,
     train,
 )
 from affect_pipe.commands.common import STOPPED, complain, told_warnings
@@ -67,7 +71,21 @@ def build_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="show the traceback of an error",
     )
-    for verb in (run, batch, extract, train, evaluate, reproduce, models, cache, doctor):
+    for verb in (
+        run,
+        batch,
+        report,
+        serve,
+        export,
+        extract,
+        labels,
+        train,
+        evaluate,
+        reproduce,
+        models,
+        cache,
+        doctor,
+    ):
         verb.add(verbs, common)
     return parser
 

@@ -105,12 +105,12 @@ class Extractor:
             raise UsageError(f"unknown level {quoted(level)}: use {' or '.join(LEVELS)}.")
         self._settings = settings or RunSettings()
         check_asr(self._settings.asr, self._settings.transcript)
-        self._level: Level = level
         self._extractors = tuple(registry.build_all(features, feature_settings))
         if level == "frame":
             _check_frame_level(features, self._extractors)
         # What is missing is told before the first video, not after an hour of others.
         self.names = tuple(extractor.spec().name for extractor in self._extractors)
+        self.level: Level = level
         self._detector = SileroVAD()
         self._frames = FrameProcess()
         self._problems: list[str] = []
@@ -150,10 +150,10 @@ class Extractor:
             frame_pass=self._frames,
             diarisation=self._diarisation(path),
         )
-        return Extraction(describer, self._cut, self._level)(path, listener)
+        return Extraction(describer, self._cut, self.level)(path, listener)
 
     def _diarisation(self, media: Path) -> Diarisation | None:
-        if self._level == "frame":  # nobody asks who speaks
+        if self.level == "frame":  # nobody asks who speaks
             return None
         return find_diarisation(media, self._settings.diarisation)
 
@@ -187,12 +187,12 @@ class Extractor:
         AffectPipeError
             If nothing can be extracted, or a file cannot be written.
         """
-        names = [longest_name(file.target, name, self._level, format_) for name in self.names]
+        names = [longest_name(file.target, name, self.level, format_) for name in self.names]
         check_names(out, names, file.path)
         extracted = self(file.path, listener)
         paths = []
         for name, found in self.files(extracted).items():
-            path = out / file_name(file.target, name, self._level, format_)
+            path = out / file_name(file.target, name, self.level, format_)
             write_feature_file(found, path, format_)
             paths.append(path)
         warnings = (*extracted.warnings, *self._problems)

@@ -40,6 +40,7 @@ class Measured:
     video_s: tuple[float, ...]
     stages_s: dict[str, float]
     peak_bytes: int
+    media_s: float
 
     def warm_s(self) -> float:
         """Mean seconds of a video in a worker that has its models."""
@@ -86,7 +87,9 @@ def run_batch(videos: Path, out: Path, workers: int, cores: list[int]) -> Measur
         for stage, seconds in event["timings_s"].items():
             if stage != "total":
                 stages_s[stage] = stages_s.get(stage, 0.0) + seconds
-    return Measured(workers, wall_s, tuple(e["seconds"] for e in done), stages_s, peak_bytes)
+    video_s = tuple(event["seconds"] for event in done)
+    media_s = sum(event["duration_s"] for event in done)
+    return Measured(workers, wall_s, video_s, stages_s, peak_bytes, media_s)
 
 
 def show_throughput(runs: list[Measured], media_s: float, console: Console) -> None:
@@ -159,8 +162,8 @@ def main() -> None:
             run_batch(videos, Path(temporary) / f"out{workers}", workers, cores)
             for workers in arguments.workers
         ]
-    media_s = arguments.videos * arguments.seconds
-    print(f"{arguments.videos} videos of {arguments.seconds:g} s, {arguments.height} lines")
+    media_s = runs[0].media_s
+    print(f"{len(runs[0].video_s)} videos of {arguments.seconds:g} s, {arguments.height} lines")
     console = Console()
     show_throughput(runs, media_s, console)
     show_stages(runs, media_s, console)

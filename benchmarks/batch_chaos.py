@@ -133,9 +133,7 @@ def main() -> None:
         run = start(videos, root / "killed", root / "cache2", arguments.workers)
         # After a random number of further videos and a random moment: some kills come while
         # workers start, most in the middle of a video, and the whole is not done before the last.
-        goal = n_done(root / "killed") + chance.randint(
-            0, int(1.2 * arguments.videos / arguments.kills)
-        )
+        goal = n_done(root / "killed") + chance.randint(0, int(arguments.videos / arguments.kills))
         launched = time.monotonic()
         while n_done(root / "killed") < goal and run.poll() is None:
             time.sleep(0.05)

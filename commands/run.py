@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from affect_pipe.commands.common import (
     result_folder,
     share_the_machine,
 )
+from affect_pipe.commands.run_outputs import add_output_options, outputs_asked
 from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
 
@@ -44,16 +46,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME|DIR", help="checkpoint: a shipped name or a folder (starter)"
     )
     add_word_options(run)
-    run.add_argument(
-        "--explain",
-        action="store_true",
-        help="add each modality's contribution, and write <stem>.attention.npz and .png",
-    )
-    run.add_argument(
-        "--overlay",
-        action="store_true",
-        help="write <stem>.overlay.mp4: the video with faces, captions and judgements drawn in",
-    )
+    add_output_options(run)
     run.add_argument("--config", type=Path, metavar="TOML", help="settings file; flags win over it")
     run.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
     run.set_defaults(handler=_run)
@@ -62,7 +55,7 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     hush_back_ends()
     share_the_machine()
-    from affect_pipe.pipeline.preflight import check_output, check_result_name, videos_to_run
+    from affect_pipe.pipeline.preflight import check_names, check_output, videos_to_run
     from affect_pipe.pipeline.settings import load_settings
 
     flags = {name: getattr(arguments, name) for name in ("model", "cache_dir")}
@@ -70,14 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config, flags)
     videos = videos_to_run(arguments.videos, settings.transcript, settings.diarisation)
     check_output(arguments.out)
-    if arguments.explain:
-        from affect_pipe.pipeline.results.attention_files import check_drawing
-
-        check_drawing()
-    if arguments.overlay:
-        from affect_pipe.pipeline.overlay.fonts import check_drawing as check_overlay
-
-        check_overlay()
+    outputs = outputs_asked(arguments, settings)
 
     from rich.console import Console
 
@@ -89,17 +75,10 @@ def _run(arguments: argparse.Namespace) -> int:
     with Analyzer(settings) as analyzer:
         for video in videos:
             try:
-                check_result_name(
-                    arguments.out, video, explain=arguments.explain, overlay=arguments.overlay
-                )
+                check_names(arguments.out, outputs.names(video), video)
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display, explain=arguments.explain)
-                    written = _write(result, arguments.out)
-                    warnings = result.warnings
-                    if arguments.overlay:
-                        drawn, told = analyzer.overlay(result, arguments.out, display)
-                        written += [drawn] if drawn is not None else []
-                        warnings += told
+                    written, warnings = outputs.write(result, analyzer, display)
                 warn(video.name, warnings)
                 _show(result, written)
                 codes.append(OK)
@@ -110,22 +89,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return FAILED if FAILED in codes else max(codes)
 
 
-def _write(result: VideoResult, folder: Path) -> list[Path]:
-    from affect_pipe.pipeline.preflight import result_names
-    from affect_pipe.pipeline.results.csv_result import write_csv
-    from affect_pipe.pipeline.results.json_result import write_json
-
-    written = [folder / name for name in result_names(result.media.path)]
-    write_json(result, written[0])
-    write_csv(result, written[1])
-    if result.contributions is not None:
-        from affect_pipe.pipeline.results.attention_files import write_attention
-
-        written += write_attention(result, folder)
-    return written
-
-
-def _show(result: VideoResult, written: list[Path]) -> None:
+def _show(result: VideoResult, written: Sequence[Path]) -> None:
     from rich.console import Console
 
     from affect_pipe.pipeline.results.table import to_table

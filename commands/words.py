@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def add_word_options(parser: argparse.ArgumentParser) -> None:
+def add_word_options(parser: argparse._ActionsContainer) -> None:
     """Add where words come from and how they are cut."""
     parser.add_argument(
         "--asr",
@@ -24,7 +24,8 @@ def add_word_options(parser: argparse.ArgumentParser) -> None:
         "--transcript",
         type=Path,
         metavar="FILE",
-        help="transcript of the video: SRT, WebVTT, Whisper or WhisperX JSON, plain text",
+        help="transcript of the video: SRT, WebVTT, Whisper or WhisperX JSON, ELAN, "
+        "TextGrid, plain text",
     )
     parser.add_argument(
         "--diarisation",

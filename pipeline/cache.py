@@ -123,6 +123,11 @@ class Cache:
                 return entry
         return None
 
+    def holds(self, key: str, stage: str) -> bool:
+        """Whether an entry was put as ``stage`` under ``key``; it is neither read nor used."""
+        name = entry_name(key, stage)
+        return name in self._storage.names(entry_folder(key), name.rpartition("/")[2])
+
     def _get(self, name: str, key: str) -> Entry | None:
         try:
             return read_named(self._storage, name)

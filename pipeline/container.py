@@ -34,6 +34,11 @@ _CUT_OFF_S = 1.0
 _BUFFER_BYTES = 1 << 18
 # A whole television multiplex has fewer. Each costs half a megabyte before a picture is decoded.
 _MAX_STREAMS = 200
+_TOO_MANY_STREAMS = (
+    f"this file has more than {_MAX_STREAMS} streams of sound, pictures and subtitles (or memory "
+    "is very short): give a recording of somebody talking, or copy the streams that matter out of "
+    "this one."
+)
 
 # Beginnings of files that people pass by mistake and FFmpeg would name unhelpfully.
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
@@ -92,7 +97,10 @@ def open_container(path: Path, limits: MediaLimits) -> Iterator[Any]:
                 io_open=_refuse_other_files,
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise MediaError(f"{path}: {_why_unreadable(head)}") from error
+            # FFmpeg says of a stream too many that there is no memory for it.
+            crowded = isinstance(error, MemoryError)
+            why = _TOO_MANY_STREAMS if crowded else _why_unreadable(head)
+            raise MediaError(f"{path}: {why}") from error
         with container:
             yield container
 

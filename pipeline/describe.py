@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,15 @@ from affect_pipe.pipeline.interfaces import (
     VoiceActivityDetector,
 )
 from affect_pipe.pipeline.media import MediaLimits, probe
-from affect_pipe.pipeline.records import Diarisation, FeatureBlock, Utterance, VideoFeatures
-from affect_pipe.pipeline.source import CachedSource
+from affect_pipe.pipeline.placement import EVERY, OF_MODALITY, Elsewhere, Kinds
+from affect_pipe.pipeline.records import (
+    Diarisation,
+    FeatureBlock,
+    Media,
+    Utterance,
+    VideoFeatures,
+)
+from affect_pipe.pipeline.source import SPEECH, CachedSource
 from affect_pipe.pipeline.stages import Stages
 
 Cut = Callable[[CachedSource], tuple[Utterance, ...]]
@@ -60,6 +67,7 @@ class Describer:
     memo: DigestMemo | None = None
     frame_pass: FramePass = in_this_thread
     diarisation: Diarisation | None = None
+    kinds: Kinds = EVERY
 
     def __call__(self, path: Path, cut: Cut, listener: Listener = ignore) -> Described:
         """Describe the utterances that ``cut`` finds in one video.
@@ -68,6 +76,8 @@ class Describer:
         ------
         AffectPipeError
             If the file cannot be read, or a stage cannot run. What was computed is in the cache.
+        Elsewhere
+            If a stage is wanted that is not computed here; all that can be without it was.
         """
         with self.open(path, listener) as opened:
             features = self._describe(opened, cut(opened.source))
@@ -83,18 +93,8 @@ class Describer:
             If the file cannot be read.
         """
         digest = self.memo.digest if self.memo is not None else None
-        media = probe(path, limits=self.limits, digest=digest)
-        stages = Stages(media, self.cache, listener)
-        source = CachedSource(
-            media,
-            stages,
-            self.recogniser,
-            self.detector,
-            self.limits,
-            self.frame_pass,
-            self.diarisation,
-        )
-        frame_stages = [s for s in (e.frame_stage() for e in self.extractors) if s is not None]
+        source = self._source(probe(path, limits=self.limits, digest=digest), listener)
+        frame_stages = self._frame_stages()
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="frames") as pool:
             passes = {
                 source.frames_key(stage): (stage, pool.submit(source.frames, stage))
@@ -102,9 +102,38 @@ class Describer:
             }
             try:
                 yield Opened(source, passes)
+            except Elsewhere:
+                # What the passes over the frames come to is wanted there.
+                _finish([future for _, future in passes.values()])
+                raise
             except BaseException:
                 source.stop.set()
                 raise
+
+    def holds(self, media: Media) -> bool:
+        """Whether the words, and what is seen in the frames, of a video are in the cache.
+
+        What is left then takes little time. Nothing is read, and no model is loaded.
+        """
+        source = self._source(media, ignore)
+        wanted = {source.speech_key: SPEECH}
+        if media.video is not None:
+            wanted |= {source.frames_key(s): s.spec().stage for s in self._frame_stages()}
+        return all(self.cache.holds(key, stage) for key, stage in wanted.items())
+
+    def _source(self, media: Media, listener: Listener) -> CachedSource:
+        return CachedSource(
+            media,
+            Stages(media, self.cache, listener, self.kinds),
+            self.recogniser,
+            self.detector,
+            self.limits,
+            self.frame_pass,
+            self.diarisation,
+        )
+
+    def _frame_stages(self) -> list[FrameStage]:
+        return [s for s in (e.frame_stage() for e in self.extractors) if s is not None]
 
     def in_order(self) -> list[FeatureExtractor]:
         """Return the extractors, first those that need no frames, while the frames are read."""
@@ -112,11 +141,25 @@ class Describer:
 
     def _describe(self, opened: Opened, utterances: tuple[Utterance, ...]) -> VideoFeatures:
         blocks: dict[str, FeatureBlock] = {}
+        elsewhere: list[Elsewhere] = []
         for extractor in self.in_order():
-            block = opened.block(extractor, utterances)
+            try:
+                block = opened.block(extractor, utterances)
+            except Elsewhere as wanted:
+                elsewhere.append(wanted)
+                continue
             blocks[block.spec.modality] = block
+        if elsewhere:
+            raise elsewhere[0]
         by_modality = {e.spec().modality: blocks[e.spec().modality] for e in self.extractors}
         return VideoFeatures(utterances, by_modality)
+
+
+def _finish(passes: Sequence[Future[Arrays]]) -> None:
+    """Wait for passes over the frames; one that failed raises its error."""
+    for future in passes:
+        with suppress(Elsewhere):
+            future.result()
 
 
 @dataclass(frozen=True)
@@ -169,6 +212,7 @@ class Opened:
             lambda: extractor.extract(self.source, utterances),
             serialise.block_to_entry,
             serialise.block_from_entry,
+            kind=OF_MODALITY[spec.modality],
         )
 
     def problems(self) -> tuple[str, ...]:

@@ -52,6 +52,13 @@ class DigestMemo:
         self._folder = None if folder is None else Path(folder)
         self._measure = measure
 
+    def remembered(self, path: str | Path) -> str | None:
+        """Return the digest of ``path`` where that is known without reading it, else None."""
+        identity = _identity(path)
+        if self._folder is None or identity is None:
+            return None
+        return _read(self._folder / digest_json(identity))
+
     def digest(self, path: str | Path) -> str:
         """Return the digest of ``path``, from the memo where that is safe.
 

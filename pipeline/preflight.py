@@ -9,6 +9,7 @@ from pathlib import Path
 from affect_pipe.pipeline.errors import ResultError, UsageError
 
 SUFFIXES = (".affect.json", ".affect.csv")
+REPORT_SUFFIX = ".report.html"
 EXPLANATION_SUFFIXES = (".attention.npz", ".attention.png")
 OVERLAY_SUFFIX = ".overlay.mp4"
 # Where a file system does not say: what nearly all of them allow.
@@ -93,41 +94,14 @@ def check_output(folder: Path) -> None:
         raise ResultError(f"the result folder {folder} cannot be written to: choose another --out.")
 
 
-def check_result_name(
-    folder: Path, video: Path, *, explain: bool = False, overlay: bool = False
-) -> None:
-    """Find out before the work on a video whether its results can have their names.
-
-    Parameters
-    ----------
-    folder, video : Path
-    explain : bool
-        Whether its attention maps are to be written too.
-    overlay : bool
-        Whether its overlay is.
-
-    Raises
-    ------
-    UsageError
-        If a result's name would be too long for the folder, or the overlay would take the place
-        of the video itself.
-    """
-    names = result_names(video) + (explanation_names(video) if explain else ())
-    if overlay:
-        names += (overlay_name(video),)
-        written = folder / overlay_name(video)
-        if written.exists() and video.exists() and written.samefile(video):
-            raise UsageError(f"the overlay would overwrite {video} itself: choose another --out.")
-    check_names(folder, names, video)
-
-
 def check_names(folder: Path, names: Sequence[str], media: Path) -> None:
     """Find out whether files in ``folder`` can be called ``names``.
 
     Raises
     ------
     UsageError
-        If one would be too long; the message tells to rename the media file.
+        If one would be too long, and the message tells to rename the media file; or would take the
+        place of the media file itself.
     """
     limit = _longest_name(folder)
     name = max(names, key=len)
@@ -137,6 +111,10 @@ def check_names(folder: Path, names: Sequence[str], media: Path) -> None:
             f"the result of {media.name[:40]}... would have a name of {n_bytes} bytes, and "
             f"{folder} takes {limit}: rename the video."
         )
+    for name in names:
+        written = folder / name
+        if written.exists() and media.exists() and written.samefile(media):
+            raise UsageError(f"{name} would overwrite {media} itself: choose another --out.")
 
 
 def _longest_name(folder: Path) -> int:

@@ -21,6 +21,8 @@ from affect_pipe.pipeline.records import Audio, Diarisation, Interval, Media, Tr
 from affect_pipe.pipeline.speakers import assign_speakers
 from affect_pipe.pipeline.stages import Stages
 
+SPEECH = "speech"
+
 
 @dataclass
 class CachedSource:
@@ -98,13 +100,19 @@ class CachedSource:
             self.stages.warn(warning)
         return transcript
 
+    @property
+    def speech_key(self) -> str:
+        """Cache key of the words, whoever is said to speak them."""
+        return stage_key(self.media.digest, self.recogniser.spec(), (self.voice_activity_key,))
+
     def _heard(self) -> Transcript:
         return self.stages.cached(
-            "speech",
-            stage_key(self.media.digest, self.recogniser.spec(), (self.voice_activity_key,)),
+            SPEECH,
+            self.speech_key,
             lambda: self.recogniser.transcribe(self),
             serialise.transcript_to_entry,
             serialise.transcript_from_entry,
+            kind="speech",
         )
 
     def frames_key(self, stage: FrameStage) -> str:
@@ -125,6 +133,7 @@ class CachedSource:
                     lambda: self.frame_pass(stage, self.media, self.limits, watch),
                     lambda arrays: (arrays, {}),
                     lambda entry: entry.arrays,
+                    kind="faces",
                 )
             return self._passes[key]
 
@@ -142,6 +151,7 @@ class CachedSource:
                     lambda: self._analyse(stage),
                     lambda arrays: (arrays, {}),
                     lambda entry: entry.arrays,
+                    kind="acoustic",
                 )
             return self._passes[key]
 

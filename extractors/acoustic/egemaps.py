@@ -13,6 +13,7 @@ from affect_pipe.extractors.acoustic.egemaps_units import unit_of
 from affect_pipe.extractors.acoustic.evidence import hear, quality_of
 from affect_pipe.pipeline.frame_table import FrameTable
 from affect_pipe.pipeline.interfaces import FrameStage, Source
+from affect_pipe.pipeline.mapped import let_go
 from affect_pipe.pipeline.optional import backend_version, require
 from affect_pipe.pipeline.records import FeatureBlock, FeatureSpec, FloatArray, Utterance
 
@@ -108,6 +109,7 @@ class EGeMAPS:
         for row, one in enumerate(heard):
             if one.reason is None and audio is not None:
                 vector = self._functionals(one.samples * gain, audio.sample_rate_hz)
+                let_go(audio.samples)
                 if np.isfinite(vector).all():
                     values[row] = vector
                 else:

@@ -9,6 +9,7 @@ import numpy as np
 
 from affect_pipe.extractors.acoustic import level
 from affect_pipe.pipeline.interfaces import Source
+from affect_pipe.pipeline.mapped import letting_go
 from affect_pipe.pipeline.records import FloatArray, Utterance
 from affect_pipe.pipeline.timebase import slice_audio
 
@@ -48,7 +49,7 @@ def hear(source: Source, utterances: Sequence[Utterance]) -> list[Heard]:
     activity = source.voice_activity
     background = level.noise_power(audio, activity)
     found = []
-    for utterance in utterances:
+    for utterance in letting_go(audio.samples, utterances):
         samples = slice_audio(audio, utterance.start_s, utterance.end_s)
         speech_s = level.overlap_s(utterance.start_s, utterance.end_s, activity)
         # Shouting can escape the detector: words are evidence of speech as well.

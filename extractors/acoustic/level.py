@@ -9,6 +9,7 @@ import numpy as np
 
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted
+from affect_pipe.pipeline.mapped import letting_go
 from affect_pipe.pipeline.records import Audio, FloatArray, Interval
 from affect_pipe.pipeline.timebase import slice_audio
 
@@ -17,11 +18,18 @@ SILENCE_POWER = 1e-8
 # Non-speech shorter than this in all is too little to estimate a noise floor from.
 _MIN_NOISE_S = 0.3
 _FRAME_S = 0.025
+# Samples that are squared at once.
+_AT_ONCE = 8192
 
 
 def mean_power(samples: FloatArray) -> float:
     """Mean square of ``samples`` (float32 [n], full scale 1); 0 when empty."""
-    return float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
+    # An hour of silence is too much to hold as squares at once. In these parts it is what NumPy
+    # makes of the whole, to the last digit.
+    energy = 0.0
+    for first in range(0, samples.size, _AT_ONCE):
+        energy += float(np.sum(np.square(samples[first : first + _AT_ONCE], dtype=np.float64)))
+    return energy / samples.size if samples.size else 0.0
 
 
 def active_speech_level_db(audio: Audio, voice_activity: Sequence[Interval]) -> float | None:
@@ -36,7 +44,7 @@ def active_speech_level_db(audio: Audio, voice_activity: Sequence[Interval]) -> 
         None when there is no audible speech.
     """
     energy, n_samples = 0.0, 0
-    for interval in voice_activity:
+    for interval in letting_go(audio.samples, voice_activity):
         samples = slice_audio(audio, interval.start_s, interval.end_s)
         energy += mean_power(samples) * samples.size
         n_samples += samples.size
@@ -110,7 +118,8 @@ def noise_power(audio: Audio, voice_activity: Sequence[Interval]) -> float:
     gaps = [slice_audio(audio, a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b > a]
     n_samples = sum(gap.size for gap in gaps)
     if n_samples >= _MIN_NOISE_S * audio.sample_rate_hz:
-        return sum(mean_power(gap) * gap.size for gap in gaps) / n_samples
+        powers = (mean_power(gap) * gap.size for gap in letting_go(audio.samples, gaps))
+        return sum(powers) / n_samples
     frame = int(_FRAME_S * audio.sample_rate_hz)
     n_frames = audio.samples.size // frame
     if n_frames == 0:

@@ -72,7 +72,7 @@ def spoken_parts(raw: str) -> list[tuple[str | None, str]]:
     pieces = _VOICE.split(raw)
     # split() alternates text, name, text, name, text...
     for name, text in zip([None, *pieces[1::2]], pieces[::2], strict=True):
-        parts += _line_parts(name.strip() if name else None, plain(text))
+        parts += _line_parts(plain(name).strip() if name else None, plain(text))
     cleaned = [(speaker, without_sounds(text)) for speaker, text in parts]
     return [(speaker, text) for speaker, text in cleaned if any(c.isalnum() for c in text)]
 

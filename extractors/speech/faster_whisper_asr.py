@@ -26,6 +26,7 @@ from affect_pipe.extractors.speech.whisper_segments import (
 from affect_pipe.extractors.speech.whisper_weights import DEFAULT_SIZE
 from affect_pipe.pipeline.errors import MissingDependencyError, StageError, UsageError
 from affect_pipe.pipeline.interfaces import Source
+from affect_pipe.pipeline.mapped import letting_go
 from affect_pipe.pipeline.optional import backend_version, require
 from affect_pipe.pipeline.records import Audio, Interval, Segment, StageSpec, Transcript
 from affect_pipe.pipeline.timebase import slice_audio
@@ -132,7 +133,8 @@ class FasterWhisper:
             source.voice_activity, audio, bridge_s=_BRIDGE_S, pad_s=_PAD_S, max_s=_WINDOW_S
         )
         segments: list[Segment] = []
-        for batch in _batches(regions, _BATCH[model.model.device]):
+        batches = _batches(regions, _BATCH[model.model.device])
+        for batch in letting_go(audio.samples, batches):
             found, language = _decode(model, audio, batch, language, self._task)
             segments += judged(found, batch[0].start_s, source.voice_activity)
         return Transcript(

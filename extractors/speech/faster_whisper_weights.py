@@ -17,7 +17,7 @@ SIZES = (
     "turbo",
 )
 # Without its own tokenizer the package would fetch one that may not belong to the model.
-_NEEDED = ("model.bin", "config.json", "tokenizer.json")
+NEEDED = ("model.bin", "config.json", "tokenizer.json")
 
 
 def named(model: str) -> Weights | None:
@@ -36,7 +36,7 @@ def named(model: str) -> Weights | None:
     except OSError:  # a name too long to be a path
         found = False
     if found:
-        missing = [name for name in _NEEDED if not (folder / name).is_file()]
+        missing = [name for name in NEEDED if not (folder / name).is_file()]
         if missing:
             raise UsageError(
                 f"{folder} is no folder of faster-whisper weights: it lacks {', '.join(missing)} "

@@ -25,6 +25,7 @@ from affect_pipe.extractors.speech.regions import speech_regions
 from affect_pipe.pipeline.errors import MissingDependencyError, MissingWeightsError, UsageError
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.interfaces import Source
+from affect_pipe.pipeline.mapped import letting_go
 from affect_pipe.pipeline.records import Audio, Interval, Segment, StageSpec, Transcript, Word
 from affect_pipe.pipeline.sentences import split_words
 from affect_pipe.pipeline.timebase import slice_audio
@@ -193,7 +194,7 @@ class _Stretch:
 
 def _recognise(folder: Path, audio: Audio, regions: Iterator[Interval]) -> Iterator[_Stretch]:
     network = MoonshineNetwork(folder, feature=_FEATURE, extra="offline")
-    for region in regions:
+    for region in letting_go(audio.samples, regions):
         yield _Stretch(network.hear(slice_audio(audio, region.start_s, region.end_s)), region)
 
 

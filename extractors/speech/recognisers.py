@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from affect_pipe.extractors.speech.transcript import (
-    MAX_WORDS_PER_S,
-    TranscriptFile,
-    find_transcript,
-)
+from affect_pipe.extractors.speech.beside import TranscriptsBeside
+from affect_pipe.extractors.speech.transcript import MAX_WORDS_PER_S, TranscriptFile
 from affect_pipe.extractors.speech.whisper_segments import Task
 from affect_pipe.extractors.speech.whisper_weights import (
     DEFAULT_SIZE,
@@ -40,6 +37,7 @@ def choose(
     task: Task = "transcribe",
     allow_download: bool = True,
     max_words_per_s: float = MAX_WORDS_PER_S,
+    beside: TranscriptsBeside | None = None,
 ) -> SpeechRecogniser:
     """Return the recogniser that ``asr`` names, ready to say what it is.
 
@@ -63,6 +61,8 @@ def choose(
         Whether Whisper's weights may be fetched.
     max_words_per_s : float
         Densest transcript that is believed.
+    beside : TranscriptsBeside, optional
+        Where transcripts are looked for; one for many media files lists their folder once.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def choose(
         return _whisper(name, detail or DEFAULT_SIZE, language, task, allow_download)
     if name in _ENGLISH and task == "transcribe":
         return _english(name, language, note=None)
-    path = transcript or find_transcript(media_path)
+    path = transcript or (beside or TranscriptsBeside()).find(media_path)
     if task == "translate" and (path is not None or name != "auto"):
         raise UsageError(
             f"only Whisper translates, and {path or name} gives the words: use --asr whisper, or "

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from affect_pipe.pipeline.mapped import let_go
 from affect_pipe.pipeline.records import Audio, Interval
 from affect_pipe.pipeline.timebase import slice_audio
 
@@ -69,4 +70,6 @@ def _quietest(audio: Audio, first_s: float, last_s: float) -> float:
 def pcm16(audio: Audio, interval: Interval) -> bytes:
     """Return the samples of an interval as 16-bit little-endian integers."""
     samples = slice_audio(audio, interval.start_s, interval.end_s)
-    return (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    data = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    let_go(samples)
+    return data

@@ -1,19 +1,21 @@
-"""Words from a transcript file: SRT, WebVTT, Whisper or WhisperX JSON, or plain text."""
+"""Words from a transcript file: subtitles, Whisper's JSON, annotation files, plain text."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from affect_pipe.extractors.speech.annotation_transcript import (
+    read_eaf_words,
+    read_textgrid_words,
+)
 from affect_pipe.extractors.speech.cues import CueFile
 from affect_pipe.extractors.speech.repair import never_coincide, to_segments
 from affect_pipe.extractors.speech.subtitles import read_srt, read_vtt
 from affect_pipe.extractors.speech.text_file import decode, read_bytes
-from affect_pipe.extractors.speech.whisper_json import is_whisper_json, read_whisper_json
+from affect_pipe.extractors.speech.whisper_json import read_whisper_json
 from affect_pipe.pipeline.errors import TranscriptError, UsageError
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.records import StageSpec, Transcript
@@ -27,51 +29,15 @@ _WORDS_AT_LEAST = 200
 _CHARACTERS_A_WORD = 200
 # What a word has at most, on average and ever; scripts without spaces are far below either.
 _LETTERS_A_WORD, _LONGEST_WORD = 20, 5000
-_READERS = {".srt": read_srt, ".vtt": read_vtt, ".json": read_whisper_json}
+_READERS = {
+    ".srt": read_srt,
+    ".vtt": read_vtt,
+    ".json": read_whisper_json,
+    ".eaf": read_eaf_words,
+    ".textgrid": read_textgrid_words,
+}
 #: Formats by file name, best first: subtitles are usually checked by a person.
-FORMATS = (".srt", ".vtt", ".json", ".txt")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
-
-
-def find_transcript(media_path: Path) -> Path | None:
-    """Return the transcript that lies beside a media file, or None.
-
-    ``talk.mp4`` is matched by ``talk.srt``, then ``talk.en.srt``, ``talk.<language>.srt``, then
-    the same with ``.vtt``, ``.json`` (only a Whisper or WhisperX transcript) and ``.txt``.
-    """
-    try:
-        beside = sorted(media_path.parent.iterdir())
-    except (OSError, ValueError):
-        return None
-    ranked = []
-    for path in beside:
-        suffix = path.suffix.lower()
-        if suffix not in FORMATS or path == media_path:
-            continue
-        language = _language_between(path.stem, media_path.stem)
-        if language is not None:
-            # No language first, then English, then the others by name.
-            rank = (FORMATS.index(suffix), language != "", language.lower() != "en", path.name)
-            ranked.append((rank, path))
-    for _, path in sorted(ranked):
-        if path.is_file() and (path.suffix.lower() != ".json" or _holds_transcript(path)):
-            return path
-    return None
-
-
-def _language_between(stem: str, media_stem: str) -> str | None:
-    """Return the language tag of ``talk.en`` beside ``talk``, "" for none, None for no match."""
-    if stem == media_stem:
-        return ""
-    base, _, tag = stem.rpartition(".")
-    return tag if base == media_stem and _LANGUAGE.fullmatch(tag) else None
-
-
-def _holds_transcript(path: Path) -> bool:
-    try:
-        return is_whisper_json(json.loads(decode(read_bytes(path), path)[0]))
-    except (TranscriptError, UsageError, ValueError, RecursionError):
-        return False
+FORMATS = (".srt", ".vtt", ".json", ".eaf", ".textgrid", ".txt")
 
 
 def read_transcript(
@@ -82,7 +48,7 @@ def read_transcript(
     Parameters
     ----------
     path : Path
-        An ``.srt``, ``.vtt`` or ``.json`` file.
+        An ``.srt``, ``.vtt``, ``.json``, ``.eaf`` or ``.TextGrid`` file.
     duration_s : float, optional
         Length of the media it belongs to, to recognise the transcript of another video.
     max_words_per_s : float

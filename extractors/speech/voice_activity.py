@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from affect_pipe.pipeline.errors import MissingDependencyError
+from affect_pipe.pipeline.mapped import letting_go
 from affect_pipe.pipeline.optional import require
 from affect_pipe.pipeline.records import Audio, FloatArray, Interval, StageSpec
 from affect_pipe.pipeline.timebase import samples_to_seconds
@@ -187,7 +188,7 @@ def speech_probabilities(samples: FloatArray, network: dict[str, Any]) -> FloatA
     state: tuple[Tensor, Tensor] | None = None
     probabilities = []
     with torch.inference_mode():
-        for batch in _windows(samples):
+        for batch in letting_go(samples, _windows(samples)):
             encoded = _encode(torch.from_numpy(batch), network)
             hidden, state = network["lstm"](encoded[:, None, :], state)
             logits = torch.nn.functional.conv1d(

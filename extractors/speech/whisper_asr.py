@@ -37,6 +37,7 @@ from affect_pipe.extractors.speech.whisper_weights import (
 )
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.interfaces import Source
+from affect_pipe.pipeline.mapped import letting_go
 from affect_pipe.pipeline.optional import require
 from affect_pipe.pipeline.records import Audio, Interval, Segment, StageSpec, Transcript
 from affect_pipe.pipeline.timebase import slice_audio
@@ -142,7 +143,8 @@ class Whisper:
         segments: list[Segment] = []
         model = self._model
         size = self._batch_size or _BATCH[model.device.type]
-        for batch in _batches(source.voice_activity, audio, size):
+        batches = _batches(source.voice_activity, audio, size)
+        for batch in letting_go(audio.samples, batches):
             heard: list[list[dict[str, Any]] | None] = [None]
             if size > 1:
                 heard, language = _quietly(decode_batch, model, audio, batch, language, self._task)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from affect_pipe.pipeline.mapped import let_go
 from affect_pipe.pipeline.records import Audio, FloatArray
 
 # The lips move before the sound they make or, less often, after it, by up to about a syllable; and
@@ -71,6 +72,7 @@ def loudness(audio: Audio, time_s: Times, window_s: float) -> Times:
     power = np.zeros(len(time_s))
     for k in np.flatnonzero(last > first):
         power[k] = np.mean(np.square(audio.samples[first[k] : last[k]], dtype=np.float64))
+    let_go(audio.samples)
     return np.asarray(power**LOUDNESS_POWER, np.float64)
 
 

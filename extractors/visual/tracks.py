@@ -38,6 +38,8 @@ ALIKE_SHARE = 0.05
 N_LOOKS = 15
 # A video whose faces are darker than this in the median is made brighter before they are compared.
 DIM = 0.3
+# Looks whose values are counted at once: NumPy makes 8 bytes of each.
+_COUNTED_AT_ONCE = 512
 # What every pass over faces stores of a face in a frame.
 FACE_ARRAYS = ("time_s", "box", "size", "mouth", "look")
 
@@ -61,11 +63,30 @@ def unlike(first: Look, second: Look) -> npt.NDArray[np.float64]:
     return np.asarray(np.abs(first[:, None] - second[None]).mean(axis=-1), np.float64)
 
 
-def _lit(looks: npt.NDArray[np.uint8]) -> Look:
-    """Return looks as shares of full scale, brighter where the video is dim."""
-    shares = np.asarray(looks, np.float64) / 255
-    usual = float(np.median(shares)) if shares.size else 0.0
-    return shares * max(DIM / max(usual, 0.01), 1.0)
+class _Lit:
+    """Looks as shares of full scale, brighter where the video is dim.
+
+    Those of a long video are too many to hold as shares at once.
+    """
+
+    def __init__(self, looks: npt.NDArray[np.uint8]) -> None:
+        self._looks = looks
+        self._gain = max(DIM / max(_median_share(looks), 0.01), 1.0)
+
+    def __getitem__(self, rows: npt.NDArray[np.integer[Any]] | int) -> Look:
+        return np.asarray(self._looks[rows], np.float64) / 255 * self._gain
+
+
+def _median_share(looks: npt.NDArray[np.uint8]) -> float:
+    """Median of all values as shares of full scale; 0 where there are none."""
+    if not looks.size:
+        return 0.0
+    counts = np.zeros(256, np.int64)
+    for first in range(0, len(looks), _COUNTED_AT_ONCE):
+        counts += np.bincount(looks[first : first + _COUNTED_AT_ONCE].reshape(-1), minlength=256)
+    up_to = np.cumsum(counts)
+    middle = [(looks.size - 1) // 2, looks.size // 2]
+    return float(np.mean(np.searchsorted(up_to, middle, side="right") / 255))
 
 
 @dataclass
@@ -108,7 +129,8 @@ def link_tracks(
     active: list[_Track] = []
     n_tracks = 0
     places = np.asarray(boxes, np.float64)
-    seen = np.zeros((len(places), 1)) if looks is None else _lit(looks)
+    blank = np.zeros((len(places), 1), np.uint8)
+    seen = _Lit(blank if looks is None else looks)
     for rows in _by_frame(time_s):
         now = float(time_s[rows[0]])
         active = [track for track in active if now - track.time_s <= MAX_GAP_S]
@@ -199,7 +221,7 @@ def _differ(first: Look, second: Look) -> float:
     return float(np.quantile(unlike(first, second), ALIKE_SHARE))
 
 
-def _joined(numbers: TrackIds, time_s: Times, looks: Look) -> TrackIds:
+def _joined(numbers: TrackIds, time_s: Times, looks: _Lit) -> TrackIds:
     """Give a face that was lost and found again the number it had.
 
     Track by track, in order of appearance: it goes on with the face before that looks most like it,

@@ -13,6 +13,7 @@ from affect_pipe.fusion.config import EMOTION_CLASSES, LEVELS, NO_EMOTION, SENTI
 from affect_pipe.fusion.datasets.corpus import SPLIT_NAMES
 from affect_pipe.fusion.datasets.files import Split
 from affect_pipe.fusion.encoding import MAX_INTENSITY
+from affect_pipe.pipeline.results.csv_result import restore
 
 # Words of common label sets for the seven classes.
 EMOTION_NAMES: dict[str, str] = {
@@ -87,6 +88,8 @@ _EMOTION_WANTED = f"one of {', '.join(EMOTION_CLASSES)}"
 _SentimentName = Annotated[
     int, BeforeValidator(_choice({name: index for index, name in enumerate(SENTIMENTS)}))
 ]
+# As label files and results protect spreadsheets from formulas.
+_Cell = Annotated[str, BeforeValidator(restore)]
 _Whole = Annotated[int, Field(ge=0, le=10**9)]
 
 
@@ -103,11 +106,14 @@ class OwnRow(Row):
     start_s: _Seconds | None = Field(default=None, description="seconds, 0 or more")
     end_s: _Seconds | None = Field(default=None, description="seconds, 0 or more")
     segment: _Name | None = Field(default=None, description=_NAME_WANTED.replace("video", "clip"))
-    text: str | None = None
-    speaker: str | None = None
+    text: _Cell | None = None
+    speaker: _Cell | None = None
     split: _Split | None = Field(default=None, description=_SPLIT_WANTED)
     sentiment: Annotated[float | str, BeforeValidator(_sentiment)] | None = Field(
         default=None, description=f"a number in [-3, 3] or one of {', '.join(SENTIMENTS)}"
+    )
+    sentiment_class: _SentimentName | None = Field(
+        default=None, description=f"one of {', '.join(SENTIMENTS)}"
     )
     emotion: _Emotion | None = Field(default=None, description=_EMOTION_WANTED)
     arousal: _Rating | None = Field(default=None, description="a rating in [-1, 1]")

@@ -1,9 +1,10 @@
 """Rows of a label file: three layouts to one kind of row, every mistake with its line and column.
 
 Own: ``video``, ``start_s`` and ``end_s`` or ``segment``, optional ``text``, ``speaker``, ``split``,
-and any of ``sentiment``, ``emotion``, the emotions, ``arousal``, ``valence``, ``arousal_class``,
-``valence_class``. MMSA's ``label.csv``: ``video_id``, ``clip_id``, ``text``, ``label``, ``mode``...
-MELD's: ``Utterance``, ``Speaker``, ``Emotion``, ``Sentiment``, ``Dialogue_ID``, ``Utterance_ID``...
+and any of ``sentiment``, ``sentiment_class``, ``emotion``, the emotions, ``arousal``, ``valence``,
+``arousal_class``, ``valence_class``. MMSA's ``label.csv``: ``video_id``, ``clip_id``, ``text``,
+``label``, ``mode``... MELD's: ``Utterance``, ``Speaker``, ``Emotion``, ``Sentiment``,
+``Dialogue_ID``, ``Utterance_ID``...
 """
 
 from __future__ import annotations
@@ -278,13 +279,19 @@ def _own(row: OwnRow, emotions: dict[str, float], line: int) -> LabelRow:
         speaker=row.speaker,
         split=row.split,
         sentiment=None if named or row.sentiment is None else float(row.sentiment),
-        sentiment_class=SENTIMENTS.index(str(row.sentiment)) if named else None,
+        sentiment_class=_named_class(row),
         emotions=emotions,
         arousal=row.arousal,
         valence=row.valence,
         arousal_class=row.arousal_class,
         valence_class=row.valence_class,
     )
+
+
+def _named_class(row: OwnRow) -> int | None:
+    if row.sentiment_class is None and isinstance(row.sentiment, str):
+        return SENTIMENTS.index(row.sentiment)
+    return row.sentiment_class
 
 
 def _mmsa(row: MmsaRow, line: int, scale: float) -> LabelRow:

@@ -108,7 +108,8 @@ def _sentiment(rows: Sequence[LabelRow], classes: int) -> dict[TaskName, FloatAr
     if classes in (2, 3):
         # Of two classes, neutral is not negative.
         coded = named if classes == 3 else np.where(np.isnan(named), np.nan, named > 0)
-        found = np.where(np.isnan(found), coded, found).astype(np.float32)
+        # A class that somebody named is theirs, whatever the sign of the intensity beside it.
+        found = np.where(np.isnan(coded), found, coded).astype(np.float32)
     return {
         "sentiment_intensity": (intensity / MAX_INTENSITY).astype(np.float32)[:, None],
         "sentiment_class": found[:, None],

@@ -37,7 +37,7 @@ class BatchEvent:
 
 @dataclass(frozen=True)
 class Planned(BatchEvent):
-    """A run begins: what was asked, and what there is to do."""
+    """A run begins: what was asked, and what there is to do; ``cached`` of ``due`` take little."""
 
     name: ClassVar[str] = "planned"
     found: int
@@ -51,6 +51,10 @@ class Planned(BatchEvent):
     given: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     explain: bool = False
+    store: str | None = None
+    copies: str | None = None
+    copies_bytes: int | None = None
+    cached: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class StageStep(BatchEvent):
     state: State
     fraction: float = 0.0
     seconds: float = 0.0
+    worker: str = ""
 
 
 @dataclass(frozen=True)

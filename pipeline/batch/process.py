@@ -19,6 +19,10 @@ from affect_pipe.pipeline.batch.worker import serve
 from affect_pipe.pipeline.events import Event
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# glibc keeps a large block that was freed for itself, and the next, of another size, is put
+# elsewhere: after a long video, hundreds of megabytes are nobody's. Blocks from 16 MiB on go back
+# at once with these; libraries of other systems do not know them.
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(16 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)}
 _GOODBYE_S = 1.0
 
 
@@ -30,8 +34,10 @@ class Running:
     ----------
     task : Task
     attempt : int
+    spent_s : float
+        What other workers have taken for it before.
     began_s : float or None
-        On the monotonic clock; None while its worker still starts.
+        On the monotonic clock, as if this worker had taken all of it; None while it still starts.
     stages : mapping of stage to when it began
     last_s : float
         When it last began or ended anything.
@@ -39,13 +45,15 @@ class Running:
 
     task: Task
     attempt: int
+    spent_s: float = 0.0
     began_s: float | None = None
     stages: dict[str, float] = field(default_factory=dict)
     last_s: float = 0.0
 
     def begin(self) -> None:
         """Start the clock."""
-        self.began_s = self.last_s = time.monotonic()
+        self.last_s = time.monotonic()
+        self.began_s = self.last_s - self.spent_s
 
     def seconds(self) -> float:
         """Return how long it has taken."""
@@ -70,16 +78,23 @@ class WorkerProcess:
     Parameters
     ----------
     name : str
-    slot : int
-        Its number among the workers there are at one time, from 0.
     work : Work
     threads : int
         Of each library that computes; set before any is imported.
+    slot : int
+        Its number among the workers there are at one time, from 0.
     cores : frozenset of int
-        To compute on.
+        To compute on; none is any.
     """
 
-    def __init__(self, name: str, slot: int, work: Work[Any], threads: int, cores: Cores) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Work[Any],
+        threads: int,
+        slot: int = 0,
+        cores: Cores = frozenset(),
+    ) -> None:
         context = get_context("loky")
         self.name = name
         self.slot = slot
@@ -94,7 +109,7 @@ class WorkerProcess:
         self.process = context.Process(
             target=serve,
             args=(other_end, lifeline, work, cores),
-            env=dict.fromkeys(_THREADS, str(threads)),
+            env={**dict.fromkeys(_THREADS, str(threads)), **_MEMORY},
         )
         self.process.start()
         # Else the worker's death would not close the line.

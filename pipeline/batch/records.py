@@ -32,6 +32,8 @@ class Item:
         Where a list names them; else those beside the video are used.
     language : str, optional
         Where a list names it.
+    transcript_url, diarisation_url : str, optional
+        Where a list names them by URL; workers get them as paths.
     """
 
     video: str
@@ -39,6 +41,8 @@ class Item:
     transcript: Path | None = None
     diarisation: Path | None = None
     language: str | None = None
+    transcript_url: str | None = None
+    diarisation_url: str | None = None
 
     def __post_init__(self) -> None:
         target = PurePosixPath(self.target)
@@ -58,12 +62,15 @@ class Seen:
     duration_s : float
     width_px, height_px : int
         Zero without pictures.
+    in_cache : bool
+        Whether its words and faces are in the cache, as far as can be told without reading it.
     """
 
     identity: str | None
     duration_s: float = 0.0
     width_px: int = 0
     height_px: int = 0
+    in_cache: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,11 @@ class Plan:
         """How many videos there are."""
         return len(self.done) + len(self.due) + len(self.unreadable) + len(self.failed)
 
+    @property
+    def cached(self) -> int:
+        """How many of those that are due have their words and faces in the cache."""
+        return sum(task.seen.in_cache for task in self.due)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -165,11 +177,20 @@ class Request:
     settings : mapping
         JSON of `affect_pipe.pipeline.settings.RunSettings`.
     explain : bool
+    store : str or None
+        URL or folder of the results, where that is not the result folder.
+    copies : str or None
+        Folder for copies of videos that are URLs, where one was named.
+    copies_bytes : int or None
+        What they may take.
     """
 
     given: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     explain: bool = False
+    store: str | None = None
+    copies: str | None = None
+    copies_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -185,9 +206,12 @@ class Summary:
         Unreadable ones, those that failed before and are as they were, and those of this run.
     abandoned : tuple of Item
         Still due: the run was stopped.
+    peak_bytes : int
+        Most memory that a worker took for a video that it did; zero where that is not measured.
     """
 
     plan: Plan
     done: tuple[Item, ...] = ()
     failed: Sequence[tuple[Item, Failure]] = ()
     abandoned: tuple[Item, ...] = ()
+    peak_bytes: int = 0

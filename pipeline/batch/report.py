@@ -51,7 +51,9 @@ def status(history: History, *, held: bool) -> Status:
     failed = tuple(a.failed for a in accounts if a.failed is not None and a.failed.final)
     running = tuple(a.running for a in accounts if a.running is not None)
     done = planned.done + len({e.target for e in _done(history)})
-    due = max(0, planned.found - done - len(failed))
+    # What was added to a running batch was not planned.
+    found = max(planned.found, done + len(failed) + len(running))
+    due = max(0, found - done - len(failed))
     ended = history.ended
     if held:
         state = "running"
@@ -59,12 +61,14 @@ def status(history: History, *, held: bool) -> Status:
         state = "killed"
     else:
         state = "stopped" if ended.abandoned else "ended"
-    return Status(state, planned.found, done, due, failed, running)
+    return Status(state, found, done, due, failed, running)
 
 
 def status_lines(found: Status, history: History) -> Iterator[str]:
     """Yield where a batch stands, line by line."""
     yield f"{found.state}; last run {history.started}, last word {history.last}"
+    if history.planned is not None:
+        yield f"planned: {planned_line(history.planned)}"
     yield (f"{found.found} videos: {found.done} done, {len(found.failed)} failed, {found.due} due")
     for event in found.running:
         was = "in work" if found.state == "running" else "was in work"
@@ -109,7 +113,19 @@ def _done(history: History) -> list[ItemDone]:
 
 def planned_line(planned: Planned) -> str:
     """Return a plan in one sentence."""
+    return plan_line(
+        planned.found,
+        planned.done,
+        planned.due,
+        planned.cached,
+        planned.unreadable,
+        planned.failed_before,
+    )
+
+
+def plan_line(found: int, done: int, due: int, cached: int, unreadable: int, failed: int) -> str:
+    """Return the figures of a plan in one sentence; ``cached`` of ``due`` take little time."""
     return (
-        f"{planned.found} videos found: {planned.done} done before, {planned.due} due, "
-        f"{planned.unreadable} unreadable, {planned.failed_before} failed before"
+        f"{found} videos found: {done} done before, {due} due ({cached} of them in the cache), "
+        f"{unreadable} unreadable, {failed} failed before"
     )

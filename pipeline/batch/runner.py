@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from affect_pipe.pipeline.batch.engine import (
     Abandoned,
+    Added,
     Began,
     Engine,
     EngineEvent,
@@ -43,18 +44,8 @@ from affect_pipe.pipeline.batch.store import Store
 from affect_pipe.pipeline.batch.tally import Tally
 
 Look = Callable[[Mapping[str, str]], Work[Seen]]
-"""Makes the work that looks at videos; it is told the identities that the ledger knows by target,
-and need not probe a video that still has its one."""
-
-
-def known_identities(history: History) -> dict[str, str]:
-    """Return the identities to compare with: of what was done, or has failed for good."""
-    known = {}
-    for target, account in history.accounts.items():
-        last = account.failed if account.failed and account.failed.final else account.done
-        if last is not None and last.identity is not None:
-            known[target] = last.identity
-    return known
+"""Makes the work that looks at videos; it is told the identities of those that are not due, by
+target, and need not probe a video that still has its one."""
 
 
 def make_plan(
@@ -83,7 +74,9 @@ def make_plan(
         elif isinstance(event, Failed) and event.final:
             refused[event.item.target] = event.failure
 
-    engine.run(look(known_identities(history)), [Task(item) for item in items], take, stop)
+    accounts = {item.target: history.accounts.get(item.target, Account()) for item in items}
+    settled = {t: i for t, a in accounts.items() if (i := _settled(a, store, retry)) is not None}
+    engine.run(look(settled), [Task(item) for item in items], take, stop)
     done: list[Item] = []
     due: list[Task] = []
     failed: list[tuple[Item, Failure]] = []
@@ -91,32 +84,29 @@ def make_plan(
     for item in items:
         if item.target not in seen:
             continue
-        account = history.accounts.get(item.target, Account())
-        found = seen[item.target]
+        account, found = accounts[item.target], seen[item.target]
         before = account.failed
-        if before is not None and _stands(before, found) and not retry:
-            failed.append((item, Failure(before.kind, before.reason, before.stage)))
-        elif before is None and _is_done(account, found, store):
-            done.append(item)
-        else:
+        if found.identity is None or found.identity != settled.get(item.target):
             due.append(Task(item, account.attempts, found))
+        elif before is not None:
+            failed.append((item, Failure(before.kind, before.reason, before.stage)))
+        else:
+            done.append(item)
     return Plan(tuple(done), tuple(due), tuple(unreadable), tuple(failed))
 
 
-def _stands(before: ItemFailed, seen: Seen) -> bool:
-    """Whether a failure was for good, and of what would be done now."""
-    return before.final and before.identity is not None and before.identity == seen.identity
+def _settled(account: Account, store: Store, retry: bool) -> str | None:
+    """Return the identity with which an item need not be worked on; None where it must be.
 
-
-def _is_done(account: Account, seen: Seen, store: Store) -> bool:
-    """Whether the ledger says so of what would be done now, and the very files are there."""
-    last = account.done
-    return (
-        last is not None
-        and last.identity == seen.identity
-        and bool(last.results)
-        and all(store.digest(name) == digest for name, digest in last.results.items())
-    )
+    That is where it has failed for good, or was done and the very files are there.
+    """
+    before, last = account.failed, account.done
+    if before is not None:
+        return before.identity if before.final and not retry else None
+    if last is None or not last.results:
+        return None
+    there = all(store.digest(name) == digest for name, digest in last.results.items())
+    return last.identity if there else None
 
 
 def run_plan(
@@ -152,6 +142,10 @@ def run_plan(
             given=request.given,
             settings=request.settings,
             explain=request.explain,
+            store=request.store,
+            copies=request.copies,
+            copies_bytes=request.copies_bytes,
+            cached=plan.cached,
         )
     )
     for item, failure in plan.unreadable:
@@ -169,6 +163,7 @@ class _Book:
     listener: Listener
     tally: Tally
     identities: dict[str, str] = field(default_factory=dict)
+    computed: dict[str, dict[str, float]] = field(default_factory=dict)
     done: list[Item] = field(default_factory=list)
     failed: list[tuple[Item, Failure]] = field(default_factory=list)
     peak_bytes: int = 0
@@ -192,8 +187,12 @@ class _Book:
         item = event.item
         if isinstance(event, Step):
             self._step(item, event)
+        elif isinstance(event, Added):
+            self.tally.added(event.task)
+            self.overall()
         elif isinstance(event, Began):
             self.identities.pop(item.target, None)
+            self.computed.pop(item.target, None)
             self.tell(AttemptStarted(item.video, item.target, event.attempt, event.worker))
         elif isinstance(event, Abandoned):
             self.tell(ItemAbandoned(item.video, item.target, event.attempt, event.reason))
@@ -207,8 +206,19 @@ class _Book:
         if isinstance(told, Identified):
             self.identities[item.target] = told.identity
             return
+        if told.state == "computed":
+            # The worker that ends an attempt only knows what it computed itself.
+            self.computed.setdefault(item.target, {})[told.stage] = told.seconds
         self.listener(
-            StageStep(item.video, item.target, told.stage, told.state, told.fraction, told.seconds)
+            StageStep(
+                item.video,
+                item.target,
+                told.stage,
+                told.state,
+                told.fraction,
+                told.seconds,
+                event.worker,
+            )
         )
 
     def _failed(self, item: Item, event: Failed) -> None:
@@ -233,7 +243,8 @@ class _Book:
         self.overall()
 
     def _done(self, item: Item, event: Succeeded[Product]) -> None:
-        product = event.value
+        timings_s = {**event.value.timings_s, **self.computed.pop(item.target, {})}
+        product = replace(event.value, timings_s=timings_s)
         self.done.append(item)
         self.tally.finished(item.target, product)
         self.peak_bytes = max(self.peak_bytes, event.peak_bytes)
@@ -264,4 +275,4 @@ class _Book:
         failed = (*plan.failed, *self.failed)
         seconds = round(self.tally.seconds(), 3)
         self.tell(Ended(len(self.done), len(failed), len(left), seconds, self.peak_bytes))
-        return Summary(plan, tuple(self.done), failed, left)
+        return Summary(plan, tuple(self.done), failed, left, self.peak_bytes)

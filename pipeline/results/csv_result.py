@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from affect_pipe.pipeline.records import MODALITIES, ModelOutputs, VideoResult
+from affect_pipe.pipeline.records import MODALITIES, USUAL_OUTPUTS, ModelOutputs, VideoResult
 from affect_pipe.pipeline.results.json_result import utterances_to_json
 from affect_pipe.pipeline.results.speaking_face import FACE_COLUMNS
 from affect_pipe.pipeline.results.writing import write_result
@@ -33,13 +34,14 @@ def columns(result: VideoResult) -> list[str]:
     The classes and emotions are those of the model. Columns of arousal, valence and evidence are
     there where the model has them, those of the face where its visual features tell which it is.
     """
-    return _header(_shown(result, utterances_to_json(result)), _tells_face(result))
+    shown = _shown(result.model.outputs, utterances_to_json(result))
+    return _header(shown, _tells_face(result))
 
 
 def to_rows(result: VideoResult) -> list[dict[str, str]]:
     """Return one mapping of column to cell an utterance, text cells neutralised."""
     utterances = utterances_to_json(result)
-    shown = _shown(result, utterances)
+    shown = _shown(result.model.outputs, utterances)
     faces = _tells_face(result)
     return [_row(utterance, shown, faces) for utterance in utterances]
 
@@ -57,10 +59,50 @@ def write_csv(result: VideoResult, path: str | Path) -> None:
 
 def csv_bytes(result: VideoResult) -> bytes:
     """Return the bytes that `write_csv` writes."""
+    return _bytes(columns(result), to_rows(result))
+
+
+def published_csv(published: Mapping[str, Any]) -> bytes:
+    """Return the CSV of a result in the shape of its JSON file.
+
+    A column of what no utterance has may be missing, for the JSON says what was predicted by the
+    utterance: with nobody speaking, columns are those of the usual model.
+    """
+    utterances = published["utterances"]
+    if not utterances:
+        outputs = USUAL_OUTPUTS
+    else:
+        scales = ("arousal", "valence")
+        labels = {n: _labels(u.get(n) for u in utterances) for n in scales if n in utterances[0]}
+        outputs = ModelOutputs(
+            sentiment=() if "sentiment" in utterances[0] else None,
+            emotions=_emotions(utterances) if "emotions" in utterances[0] else None,
+            arousal=labels.get("arousal"),
+            valence=labels.get("valence"),
+            evidence="evidence" in utterances[0],
+        )
+    shown = _shown(outputs, utterances)
+    faces = any("face" in utterance for utterance in utterances)
+    rows = [_row(utterance, shown, faces) for utterance in utterances]
+    return _bytes(_header(shown, faces), rows)
+
+
+def _emotions(utterances: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the emotions of a model in the usual order, its own behind them."""
+    found = dict.fromkeys(name for one in utterances for name in one.get("emotions") or ())
+    usual = [name for name in USUAL_OUTPUTS.emotions or () if name in found]
+    return tuple(dict.fromkeys((*usual, *found)))
+
+
+def _labels(found: Iterable[Mapping[str, Any] | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(label for one in found if one for label in one["probabilities"]))
+
+
+def _bytes(header: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns(result))
+    writer = csv.DictWriter(text, header)
     writer.writeheader()
-    writer.writerows(to_rows(result))
+    writer.writerows(rows)
     return text.getvalue().encode("utf-8", "replace")
 
 
@@ -78,9 +120,8 @@ def _looks_like_formula(text: str) -> bool:
     return text.lstrip("' \t\r\n\N{NO-BREAK SPACE}").startswith(_FORMULA_STARTS)
 
 
-def _shown(result: VideoResult, utterances: list[dict[str, Any]]) -> ModelOutputs:
+def _shown(outputs: ModelOutputs, utterances: Sequence[Mapping[str, Any]]) -> ModelOutputs:
     """Return what to show: what the model says it predicts, then what else is there, in order."""
-    outputs = result.model.outputs
     sentiments = dict.fromkeys(outputs.sentiment or ())
     emotions = dict.fromkeys(outputs.emotions or ())
     for utterance in utterances:
@@ -116,7 +157,7 @@ def _scales(shown: ModelOutputs) -> list[tuple[str, tuple[str, ...]]]:
     return [(name, labels) for name, labels in found if labels is not None]
 
 
-def _row(utterance: dict[str, Any], shown: ModelOutputs, faces: bool) -> dict[str, str]:
+def _row(utterance: Mapping[str, Any], shown: ModelOutputs, faces: bool) -> dict[str, str]:
     sentiment, judged = utterance.get("sentiment") or {}, utterance.get("emotions") or {}
     probabilities = sentiment.get("probabilities") or {}
     values: list[object] = [

@@ -78,9 +78,19 @@ def dataset_bytes(result: VideoResult, target: str) -> bytes:
     MissingDependencyError
         If pyarrow is not there.
     """
+    return published_bytes(to_json(result), target)
+
+
+def published_bytes(published: Mapping[str, Any], target: str) -> bytes:
+    """Return what `dataset_bytes` does of a result that is in its published shape.
+
+    Raises
+    ------
+    MissingDependencyError
+        If pyarrow is not there.
+    """
     pyarrow = require("pyarrow", feature="the dataset of utterances")
     parquet = require("pyarrow.parquet", feature="the dataset of utterances")
-    published = to_json(result)
     video = {"video": _text(target), **_of_video(published)}
     rows = [{**video, **_of_utterance(utterance)} for utterance in published["utterances"]]
     fields = [pyarrow.field(name, _type(pyarrow, kind)) for name, kind in columns().items()]

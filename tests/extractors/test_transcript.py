@@ -9,7 +9,6 @@ import pytest
 
 from affect_pipe.extractors.speech.transcript import (
     TranscriptFile,
-    find_transcript,
     read_transcript,
 )
 from affect_pipe.pipeline.errors import TranscriptError, UsageError
@@ -353,29 +352,6 @@ def test_warnings_and_model_name_the_file_of_this_run(tmp_path, heard):
     signed = second.signed(kept)
     assert signed.model == "b.srt"
     assert signed.warnings == ("b.srt: 1 of 2 cues are out of order, sorted.",)
-
-
-def test_find_transcript(tmp_path):
-    media = tmp_path / "my talk [1].mp4"
-    assert find_transcript(media) is None
-    assert find_transcript(tmp_path / "nowhere" / "a.mp4") is None
-    write(tmp_path / "my talk [1].affect.json", '{"segments": []}')
-    write(tmp_path / "other.srt", SRT)
-    write(tmp_path / "my talk [1].info.json", '{"id": 3}')
-    write(tmp_path / "my talk [1].json", '{"schema": "affect-pipe/1", "segments": []}')
-    assert find_transcript(media) is None
-    best_last = [
-        ("my talk [1].txt", "words"),
-        ("my talk [1].JSON", '{"segments": []}'),
-        ("my talk [1].en.vtt", "WEBVTT"),
-        ("my talk [1].de.srt", SRT),
-        ("my talk [1].en.srt", SRT),
-        ("my talk [1].srt", SRT),
-    ]
-    for name, text in best_last:
-        assert find_transcript(media) != tmp_path / name
-        path = write(tmp_path / name, text)
-        assert find_transcript(media) == path
 
 
 def test_what_whisper_tells_of_a_segment_is_kept(tmp_path):

@@ -82,6 +82,13 @@ def test_what_was_put_is_got(cache: Cache, problems: list[str]) -> None:
     assert not problems
 
 
+def test_what_was_put_is_held(cache: Cache) -> None:
+    assert not cache.holds(KEY, "speech")
+    cache.put(KEY, "speech", {})
+    assert cache.holds(KEY, "speech")
+    assert not cache.holds(KEY, "face-tracks")
+
+
 def test_an_entry_may_be_empty(cache: Cache) -> None:
     cache.put(KEY, "s", {})
     check_is(cache.get(KEY), {}, {})

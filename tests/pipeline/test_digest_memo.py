@@ -104,6 +104,19 @@ def test_a_memo_that_cannot_be_written_costs_nothing_but_time(
     assert DigestMemo(None).digest(media) == digest_file(media)
 
 
+def test_what_was_never_read_is_not_remembered(
+    tmp_path: Path, media: Path, reads: list[Path]
+) -> None:
+    memo = DigestMemo(tmp_path / "digests")
+    assert memo.remembered(media) is None
+    assert reads == []
+    digest = memo.digest(media)
+    assert memo.remembered(media) == digest
+    media.write_bytes(b"another recording")
+    assert memo.remembered(media) is None
+    assert memo.remembered(tmp_path / "none.mp4") is None
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         DigestMemo(tmp_path).digest(tmp_path / "missing")

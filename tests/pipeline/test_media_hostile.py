@@ -109,5 +109,5 @@ def test_a_thousand_streams_are_not_opened(make_media, n_copies, opens):
     if opens:
         assert probe(path).audio is not None
     else:
-        with pytest.raises(MediaError):
+        with pytest.raises(MediaError, match="more than 200 streams"):
             probe(path)

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 
+import duckdb
 import jsonschema
+import pandas
 import psutil
 import pyarrow.dataset
 import pytest
@@ -19,6 +21,8 @@ from affect_pipe.batch import Batch
 from affect_pipe.fusion.checkpoint import resolve
 from affect_pipe.pipeline.batch import events
 from affect_pipe.pipeline.batch.ledger import read_ledger
+from affect_pipe.pipeline.cache import Cache
+from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.results.json_result import to_json
 
 GOOD = ("a", "sub/b", "silent")
@@ -127,6 +131,29 @@ def test_the_dataset_has_every_utterance_once(first):
     assert row["no_emotion_present"] == chosen["emotions"]["no-emotion"]["present"]
 
 
+def test_duckdb_and_pandas_read_the_dataset_as_one_table(first):
+    out, _, _ = first
+    expected = sorted(
+        (target, utterance["index"], utterance["sentiment"]["probabilities"]["positive"])
+        for target in GOOD
+        for utterance in json.loads((out / f"{target}.affect.json").read_text())["utterances"]
+    )
+    found = pandas.read_parquet(out / "utterances").sort_values(["video", "index"])
+    assert [*found[["video", "index", "p_positive"]].itertuples(index=False, name=None)] == expected
+    # The names that a query uses: the partition, a map's entry, a list, a null.
+    rows = duckdb.sql(
+        f"""SELECT video, "index", p_positive, length(part::VARCHAR) > 0, quality['speech_s'],
+        len(evidence_reasons), speaker FROM read_parquet('{out}/utterances/**/*.parquet',
+        hive_partitioning = true) ORDER BY video, "index" """
+    ).fetchall()
+    assert [row[:3] for row in rows] == expected
+    assert all(row[3] for row in rows)
+    described = dict(zip(found["video"], found["quality"].map(dict), strict=True))
+    assert {row[0]: row[4] for row in rows} == {
+        video: quality.get("speech_s") for video, quality in described.items()
+    }
+
+
 def test_a_second_batch_does_only_what_is_left(first, videos, cache, tmp_path):
     out = shutil.copytree(first[0], tmp_path / "out")
     before = contents(out)
@@ -162,6 +189,39 @@ def test_what_changes_the_result_makes_a_video_due(first, videos, cache, tmp_pat
     config = model / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "licence": "of another"}))
     assert due(RunSettings(cache_dir=cache, model=str(model))) == set(GOOD)
+
+
+def test_the_plan_says_what_is_in_the_cache(first, videos, cache, tmp_path):
+    # By now nobody can have changed them within a tick of the clock: their digests are kept.
+    memo = DigestMemo(Cache(cache).digest_folder())
+    for name in GOOD:
+        memo.digest(next(videos.glob(f"{name}.m*")))
+    asked = (videos, "--dry-run", "--out", tmp_path / "out", "--workers", 1, "--cache-dir")
+
+    def plan(place, *more):
+        run = command(*asked, place, *more, stdout=subprocess.PIPE, text=True)
+        return run.communicate()[0]
+
+    count = "6 videos found: 0 done before, 3 due ({} of them in the cache), 3 unreadable"
+    assert count.format(3) in plan(cache)
+    assert f"due (in the cache): {videos / 'a.mp4'}" in plan(cache)
+    assert count.format(0) in plan(tmp_path / "cold")
+    # Faces alone are not enough, where other words are wanted.
+    assert count.format(0) in plan(cache, "--asr", "pocketsphinx")
+    assert not (tmp_path / "out").exists()
+    planned = read_ledger(first[0] / "batch.jsonl").planned
+    assert planned.cached == 0
+
+
+def test_what_is_due_again_is_looked_at_again(first, videos, cache, tmp_path):
+    """Its length decides how long it may take, and its size how much memory it is thought to."""
+    out = shutil.copytree(first[0], tmp_path / "out")
+    (out / "a.affect.csv").unlink()
+    asked = Batch([videos], out, RunSettings(cache_dir=cache), options=BatchOptions(workers=1))
+    plan = asked.plan(asked.items(), asked.history(), threading.Event())
+    (task,) = plan.due
+    assert task.seen.duration_s == pytest.approx(4.0, abs=0.3)
+    assert task.seen.width_px == 160
 
 
 def workers_of(process):
@@ -227,7 +287,7 @@ def test_videos_wait_for_memory_and_what_never_fits_fails(videos, cache, tmp_pat
 
 def command(*arguments, **options):
     line = [sys.executable, "-m", "affect_pipe.cli", "batch", *map(str, arguments)]
-    return subprocess.Popen(line, stdout=subprocess.DEVNULL, **options)
+    return subprocess.Popen(line, **{"stdout": subprocess.DEVNULL, **options})
 
 
 def gone(processes):

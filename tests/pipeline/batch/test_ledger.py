@@ -12,7 +12,9 @@ from affect_pipe.pipeline.batch.report import status
 from affect_pipe.pipeline.errors import UsageError
 
 RUN = "0123456789abcdef"
-PLANNED = events.Planned(3, 0, 3, 0, 0, "local", 2, 12.5, ("/videos",), {"model": "starter"})
+PLANNED = events.Planned(
+    3, 0, 3, 0, 0, "local", 2, 12.5, ("/videos",), {"model": "starter"}, cached=1
+)
 STARTED = events.AttemptStarted("/videos/a.mp4", "a", 1, "w1")
 DONE = events.ItemDone(
     "/videos/a.mp4",

@@ -1,0 +1,1 @@
+"""Reading what people make in annotation tools: ELAN and Praat."""
