@@ -63,6 +63,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
     )
     add_word_options(serve)
     serve.add_argument(
+        "--explain",
+        action="store_true",
+        help="add to the reports what each modality contributed; takes longer",
+    )
+    serve.add_argument(
         "--config", type=Path, metavar="TOML", help="settings file; flags win over it"
     )
     serve.add_argument(
@@ -122,9 +127,14 @@ def _asked(arguments: argparse.Namespace) -> Batch:
         # Its own, so that a video that is deleted is deleted everywhere.
         cache = arguments.out.absolute() / "cache"
         settings = settings.model_copy(update={"cache_dir": str(cache)})
+    if arguments.explain:
+        from affect_pipe.pipeline.results.attention_files import check_drawing
+
+        check_drawing()
     options = BatchOptions(
         workers=workers_of(arguments.workers),
         memory_bytes=None if arguments.memory is None else parse_size(arguments.memory),
         timeout_s=arguments.timeout,
     )
-    return Batch([arguments.out / "uploads"], arguments.out, settings, options=options)
+    uploads = arguments.out / "uploads"
+    return Batch([uploads], arguments.out, settings, arguments.explain, options)

@@ -83,6 +83,7 @@ class App:
                 Route("/jobs/{id}/report", self.report),
                 Route("/jobs/{id}/result.{kind}", self.result),
                 Route("/jobs/{id}/delete", self.delete, methods=["POST"]),
+                Route("/jobs/{id}/retry", self.retry, methods=["POST"]),
                 Route("/jobs/{id}/{name}", self.media),
             ],
             middleware=[Middleware(Guard), trusted],
@@ -121,6 +122,13 @@ class App:
         """Remove a job with all its files."""
         job, _ = self._found(request)
         await run_in_threadpool(self._queue.delete, job.id)
+        return RedirectResponse("/", 303) if _is_page(request) else Response(status_code=204)
+
+    async def retry(self, request: Request) -> Response:
+        """Queue a job once more that has failed."""
+        job, _ = self._found(request)
+        if not self._queue.retry(job.id):
+            raise RefusedError(409, "Only what has failed can be tried again.")
         return RedirectResponse("/", 303) if _is_page(request) else Response(status_code=204)
 
     async def report(self, request: Request) -> Response:

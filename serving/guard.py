@@ -94,4 +94,8 @@ def is_foreign(method: str, headers: Headers) -> bool:
     if origin is None:
         return False
     parts = urlsplit(origin)
-    return parts.scheme != "http" or parts.netloc.lower() != headers.get("host", "").lower()
+    # https: where a server with TLS stands before this one.
+    return (
+        parts.scheme not in ("http", "https")
+        or parts.netloc.lower() != headers.get("host", "").lower()
+    )

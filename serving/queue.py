@@ -43,6 +43,8 @@ from affect_pipe.serving.states import State, last_word
 # A page need not be told of every frame.
 _STEP_S = 0.2
 _GOODBYE_S = 30.0
+# After the workers failed as a whole; an upload does not wait for it.
+_AGAIN_S = 60.0
 AboutOne = AttemptStarted | StageStep | ItemDone | ItemFailed | ItemAbandoned
 _CHANGES = (AttemptStarted, ItemDone, ItemFailed, ItemAbandoned)
 _ENDS = (ItemDone, ItemFailed, ItemAbandoned)
@@ -86,8 +88,9 @@ class Queue:
         self.stop = threading.Event()
         self._wake = threading.Event()
         self._worker = threading.Thread(target=self._work, name="batch", daemon=True)
-        # One: none of it is urgent, and it must not take the machine from the analysis.
         self._chores = ThreadPoolExecutor(1, "chores")
+        # One: it must not take the machine from the analysis.
+        self._reporters = ThreadPoolExecutor(1, "reports")
 
     def __enter__(self) -> Queue:
         """Read what there is from the disk, and begin."""
@@ -101,7 +104,7 @@ class Queue:
             if state.phase == "done":
                 self._report(self._jobs[job_id])
         for job in list(self._folder.discarded()):
-            self._chore(self._forget, job, self._folder.discard(job))
+            self._chore(job, self._folder.discard(job))
         self._worker.start()
         return self
 
@@ -109,6 +112,7 @@ class Queue:
         """Stop; nothing is left running."""
         self.stop.set()
         self._wake.set()
+        self._reporters.shutdown(cancel_futures=True)
         self._chores.shutdown(cancel_futures=True)
         self._worker.join(_GOODBYE_S)
 
@@ -145,6 +149,19 @@ class Queue:
         self._wake.set()
         self._changed(job.id, "added", f"{job.title}: waiting")
 
+    def retry(self, job_id: str) -> bool:
+        """Queue a job once more that has failed; say whether there was one."""
+        with self._lock:
+            state = self._states.get(job_id)
+            if state is None or state.phase != "failed":
+                return False
+            job = self._jobs[job_id]
+            self._states[job_id] = State()
+            self._arrived.append(self._folder.task(job))
+        self._wake.set()
+        self._changed(job_id, "changed", f"{job.title}: waiting")
+        return True
+
     def delete(self, job_id: str) -> bool:
         """Remove a job and all that came of it; say whether there was one."""
         with self._lock:
@@ -153,14 +170,14 @@ class Queue:
                 return False
             self._states.pop(job_id)
             self._gone[job_id] = job
-        self._chore(self._forget, job, self._folder.discard(job))
+        self._chore(job, self._folder.discard(job))
         self._changed(job_id, "removed", f"{job.title}: deleted")
         return True
 
-    def _chore(self, do: object, *given: object) -> None:
-        assert callable(do)
+    def _chore(self, job: Job, video: Path) -> None:
+        """Have what there is of a discarded job removed."""
         with suppress(RuntimeError):  # it has been shut down; the next start tidies up
-            self._chores.submit(do, *given)
+            self._chores.submit(self._forget, job, video)
 
     def _forget(self, job: Job, video: Path) -> None:
         """Remove all that there is of a discarded job."""
@@ -210,7 +227,6 @@ class Queue:
     def _work(self) -> None:
         while not self.stop.is_set():
             self._refill()
-            self._wake.clear()
             try:
                 run = secrets.token_hex(8)
                 hear = partial(self._hear, run=run)
@@ -231,9 +247,11 @@ class Queue:
         return self._states[job.id].phase in ("waiting", "running")
 
     def _fell_over(self, reason: str) -> None:
-        self._trouble = f"Nothing is worked on: {reason} The next upload tries again."
+        reason = self._without_places(reason, "")
+        self._trouble = f"Nothing is worked on: {reason} It will be tried again."
         self._changed("", "all", self._trouble)
-        self._wake.wait()
+        self._wake.clear()
+        self._wake.wait(_AGAIN_S)
         self._trouble = ""
         self._changed("", "all", "")
 
@@ -251,7 +269,7 @@ class Queue:
         if job is None:
             if gone is not None and isinstance(event, _ENDS):
                 # It may have been written to until now.
-                self._chore(self._forget, gone, self._folder.discard(gone))
+                self._chore(gone, self._folder.discard(gone))
             return
         if self._is_worth_telling(event):
             self._channel.publish(to_line(event, run))
@@ -296,13 +314,17 @@ class Queue:
             return
         with self._lock:
             self._states[job.id] = replace(self._states[job.id], report="making")
-        self._chore(self._make_report, job)
+        with suppress(RuntimeError):  # as above
+            self._reporters.submit(self._make_report, job)
 
     def _make_report(self, job: Job) -> None:
-        if self.get(job.id) is not None and not self.stop.is_set():
-            trouble = self._reports.make(self._folder, job, self.stop)
-            if not self.stop.is_set():
-                self._reported(job, self._without_places(trouble, job.target))
+        if self.get(job.id) is None or self.stop.is_set():
+            return
+        trouble = self._reports.make(self._folder, job, self.stop)
+        if self.get(job.id) is None:
+            self._chore(job, self._folder.discard(job))
+        elif not self.stop.is_set():
+            self._reported(job, self._without_places(trouble, job.target))
 
     def _reported(self, job: Job, trouble: str) -> None:
         with self._lock:

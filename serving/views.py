@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -85,14 +86,18 @@ class Views:
         return self._render("job.html", job=_shown(job, state))
 
     def _render(self, template: str, **context: Any) -> str:
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader(_PACKAGE),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template(template).render(**context)
+        return _environment().get_template(template).render(**context)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(_PACKAGE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def published(job: Job, state: State) -> dict[str, Any]:

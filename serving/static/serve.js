@@ -66,12 +66,16 @@ list.addEventListener("submit", async (event) => {
   const form = event.target;
   const entry = form.closest("[data-id]");
   const title = entry.querySelector("h3").textContent;
+  if (form.action.endsWith("/retry")) {
+    await fetch(form.action, { method: "POST" });
+    return refresh(entry.dataset.id);
+  }
   if (!window.confirm(`Delete ${title}, with its results?`)) return;
   const next = entry.nextElementSibling ?? entry.previousElementSibling;
   const nextId = next?.dataset.id;
   await fetch(form.action, { method: "POST" });
   await refreshAll();
-  (nextId ? entryOf(nextId)?.querySelector('[data-action="delete"]') : null ?? picker)?.focus();
+  (entryOf(nextId)?.querySelector('[data-action="delete"]') ?? picker).focus();
 });
 
 /* What happens, as it happens. A page that nobody sees need not listen. */

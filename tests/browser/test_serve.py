@@ -94,6 +94,7 @@ def test_what_is_no_video_is_said_on_the_page(page, tmp_path):
     uploads = page.get_by_role("list", name="Uploads")
     refused = uploads.get_by_role("listitem").filter(has_text="notes.mp4: this is not a video")
     expect(refused).to_be_visible(timeout=ONE_MINUTE_MS)
+    expect(refused.get_by_role("progressbar")).to_have_count(0)
     expect(uploads).to_contain_text("Choose it together with its video")
     assert serious(page) == []
     for _ in range(2):
