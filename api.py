@@ -35,6 +35,7 @@ from affect_pipe.pipeline.frame_pass import in_this_thread
 from affect_pipe.pipeline.frame_process import FrameProcess
 from affect_pipe.pipeline.given import media_path, quoted
 from affect_pipe.pipeline.interfaces import FeatureExtractor, SpeechRecogniser
+from affect_pipe.pipeline.placement import EVERY, Kinds
 from affect_pipe.pipeline.records import FeatureSpec, FloatArray, Media, VideoResult
 from affect_pipe.pipeline.results.feature_file import FeatureFile
 from affect_pipe.pipeline.run import Run
@@ -126,6 +127,9 @@ class Analyzer:
     settings : RunSettings
     frames_apart : bool
         Whether frames are looked at in a child process, beside words and voice; else in a thread.
+    kinds : frozenset of str
+        Kinds of stages that are computed here (`pipeline.placement.KINDS`); what is of another one
+        must be in the cache, else `Elsewhere` is raised once all that can be computed is there.
 
     Raises
     ------
@@ -135,12 +139,15 @@ class Analyzer:
         If the cache folder cannot be written to.
     """
 
-    def __init__(self, settings: RunSettings, *, frames_apart: bool = True) -> None:
+    def __init__(
+        self, settings: RunSettings, *, frames_apart: bool = True, kinds: Kinds = EVERY
+    ) -> None:
         self._settings = settings
         self._predictor = CheckpointPredictor(resolve(settings.model))
         self._extractors = matching_extractors(self._predictor.feature_specs())
         self._detector = SileroVAD()
         self._frames = FrameProcess() if frames_apart else None
+        self._kinds = kinds
         self._problems: list[str] = []
         self._cache = Cache(resolve_root(settings.cache_dir), on_problem=self._problems.append)
         self._beside = TranscriptsBeside()
@@ -235,6 +242,10 @@ class Analyzer:
             limits=settings.limits,
             memo=self._memo,
             frame_pass=self._frames or in_this_thread,
+            # To read words from a file needs nothing that another worker has.
+            kinds=self._kinds | {"speech"}
+            if isinstance(recogniser, TranscriptFile)
+            else self._kinds,
         )
 
     def _kept(self, chosen: SpeechRecogniser) -> SpeechRecogniser:

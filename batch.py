@@ -23,7 +23,7 @@ from affect_pipe.pipeline.batch.local import LocalEngine, Patience
 from affect_pipe.pipeline.batch.lock import only_one
 from affect_pipe.pipeline.batch.records import Item, Plan, Request, Summary
 from affect_pipe.pipeline.batch.remote_media import WithRemoteMedia
-from affect_pipe.pipeline.batch.remote_store import is_url
+from affect_pipe.pipeline.batch.remote_store import is_url, place_of, store_at
 from affect_pipe.pipeline.batch.runner import make_plan, run_plan
 from affect_pipe.pipeline.batch.store import LocalStore, Store
 from affect_pipe.pipeline.cache import resolve_root
@@ -255,7 +255,15 @@ class Batch:
 
     def _request(self) -> Request:
         given = tuple(str(one) if is_url(str(one)) else os.path.abspath(one) for one in self.given)
-        return Request(given, _anywhere(self.settings), self.explain)
+        folder = self.copies.folder
+        return Request(
+            given,
+            _anywhere(self.settings),
+            self.explain,
+            None if self.store is None else place_of(self.store),
+            None if folder is None else str(folder.absolute()),
+            self.copies.size_bytes,
+        )
 
 
 def _anywhere(settings: RunSettings) -> dict[str, Any]:
@@ -272,8 +280,8 @@ def _anywhere(settings: RunSettings) -> dict[str, Any]:
     return found
 
 
-def again(out: Path) -> Batch:
-    """Return the batch that a result folder tells of, as it was asked for last.
+def history_of(out: Path) -> History:
+    """Return what the ledger of a result folder says.
 
     Raises
     ------
@@ -281,12 +289,34 @@ def again(out: Path) -> Batch:
         If the folder has no ledger.
     """
     history = read_ledger(out / NAME)
-    planned = history.planned
-    if planned is None:
+    if history.planned is None:
         raise UsageError(f"{out} has no {NAME} with a plan: name the --out folder of a batch.")
+    return history
+
+
+def again(out: Path) -> Batch:
+    """Return the batch that a result folder tells of, as it was asked for last.
+
+    Raises
+    ------
+    UsageError
+        If the folder has no ledger, or the place of its results cannot be opened.
+    """
+    planned = history_of(out).planned
+    assert planned is not None
     with suppress(ValueError):
         settings = RunSettings.model_validate(dict(planned.settings))
-        return Batch(planned.given, out, settings, planned.explain)
+        return Batch(
+            planned.given,
+            out,
+            settings,
+            planned.explain,
+            store=None if planned.store is None else store_at(planned.store),
+            copies=Copies(
+                None if planned.copies is None else Path(planned.copies),
+                Copies.size_bytes if planned.copies_bytes is None else planned.copies_bytes,
+            ),
+        )
     raise UsageError(
         f"the settings in {out / NAME} are not those of this version: run the batch anew."
     )

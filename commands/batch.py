@@ -168,28 +168,27 @@ def workers_of(given: str) -> int | None:
 def _on_ledger(verb: str, rest: Sequence[str], arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from affect_pipe.batch import again
+    from affect_pipe.batch import again, history_of
     from affect_pipe.pipeline.errors import UsageError
 
     if len(rest) != 1:
         raise UsageError(f"batch {verb} takes the result folder of one batch.")
     folder = Path(rest[0])
-    asked = again(folder)
     if verb == "retry":
-        options = _options(arguments)
+        asked, options = again(folder), _options(arguments)
         asked = replace(
             asked,
             options=options,
             retry=True,
             engine=engine_of(arguments, options),
-            store=store_of(arguments),
-            copies=copies_of(arguments),
+            store=store_of(arguments, asked.store),
+            copies=copies_of(arguments, asked.copies),
         )
         return _run(asked, arguments)
     from affect_pipe.pipeline.batch.lock import is_held
     from affect_pipe.pipeline.batch.report import report_lines, status, status_lines
 
-    history = asked.history()
+    history = history_of(folder)
     found = status(history, held=is_held(folder))
     lines = [*status_lines(found, history)]
     if verb == "report":

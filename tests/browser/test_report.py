@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from affect_pipe.cli import main
 from affect_pipe.pipeline.results.json_result import schema
+from affect_pipe.pipeline.results.report.data import Signals
 from affect_pipe.pipeline.results.report.video_page import video_page
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -300,3 +302,77 @@ def test_made_numbers_are_drawn_where_they_belong(open_page, tmp_path):
     expected = (face[4] - face[own].mean(axis=0)) / face[own].std(axis=0, ddof=1)
     drawn_bars = page.evaluate("document.getElementById('deviation-chart').data[0].x")
     np.testing.assert_allclose(drawn_bars[:20], expected, rtol=0.01, atol=0.01)
+
+
+def made_page(data, tmp_path) -> Path:
+    Draft202012Validator(schema()).validate(data.result)
+    path = tmp_path / "page.html"
+    path.write_bytes(video_page(data))
+    return path
+
+
+def test_a_page_of_nobody_speaking_is_quiet(open_page, tmp_path, axe):
+    data = made_talk(2, 60.0)
+    result = {**data.result, "utterances": [], "attention": {}}
+    watched = open_page(made_page(replace(data, result=result), tmp_path))
+    watched.page.keyboard.press("j")
+    watched.page.keyboard.press("/")
+    watched.page.keyboard.press("Enter")
+    assert "nothing was judged" in watched.page.inner_text("main")
+    assert axe(watched.page) == []
+    assert watched.said == []
+
+
+def test_levels_of_arousal_and_valence_are_drawn(open_page, tmp_path):
+    data = made_talk(6, 60.0)
+    levels = ("low", "medium", "high")
+    for i, utterance in enumerate(data.result["utterances"]):
+        for part in ("sentiment", "emotions", "contributions"):
+            del utterance[part]
+        shares = {name: float(k == i % 3) for k, name in enumerate(levels)}
+        utterance |= {
+            name: {"label": levels[i % 3], "probabilities": shares}
+            for name in ("arousal", "valence")
+        }
+    # One that nothing could be judged by.
+    nothing = {"sufficient": False, "reasons": ["no words, voice or face"]}
+    data.result["utterances"][5] |= {"arousal": None, "valence": None, "evidence": nothing}
+    watched = open_page(made_page(data, tmp_path))
+    page = watched.page
+    page.wait_for_selector("#timeline .heatmaplayer image", state="attached")
+    drawn_levels = page.evaluate("document.getElementById('timeline').data[0].y.slice(0, 6)")
+    assert drawn_levels == [0, 0, None, 1, 1, None]
+    page.click("#utterances [data-sort='arousal']")
+    assert shown(page) == [5, 0, 3, 1, 4, 2]
+    for i in range(6):
+        page.click(ROW.format(i))
+    page.locator("#why").scroll_into_view_if_needed()
+    page.wait_for_selector("#found-chart .main-svg", state="attached")
+    assert watched.said == []
+
+
+def test_an_intensity_alone_and_a_lack_of_everything(open_page, tmp_path):
+    data = made_talk(4, 60.0)
+    for utterance in data.result["utterances"]:
+        utterance["sentiment"] |= {"label": None, "probabilities": None}
+        for emotion in utterance["emotions"].values():
+            emotion |= {"probability": None, "present": None}
+        utterance["contributions"] = None
+    data.result["utterances"][2] |= {
+        "sentiment": None,
+        "emotions": None,
+        "text": "",
+        "evidence": {"sufficient": False, "reasons": ["no words, voice or face"]},
+    }
+    data.result["attention"] = {}
+    data = replace(data, signals=Signals(missing={"values": "They are not to be had."}))
+    watched = open_page(made_page(data, tmp_path))
+    page = watched.page
+    for i in (2, 3, 1):
+        page.click(ROW.format(i))
+    page.locator("#why").scroll_into_view_if_needed()
+    page.wait_for_selector("#found-chart .main-svg", state="attached")
+    assert page.is_visible("text=They are not to be had.")
+    page.select_option("#filter-evidence", "little")
+    assert 2 in shown(page)
+    assert watched.said == []

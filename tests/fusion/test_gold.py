@@ -12,6 +12,8 @@ from affect_pipe.fusion.datasets.annotated_values import Labels
 from affect_pipe.fusion.gold import evaluate_gold, match
 from affect_pipe.pipeline.results.exports.result import Judged, Result
 
+HERE = {"present": True, "reason": None}
+
 
 def person(start_s, end_s, labels=None, speaker=None):
     return AnnotatedUtterance(start_s, end_s, "", speaker, labels or Labels())
@@ -35,7 +37,7 @@ def model(start_s, end_s, label="neutral", intensity=None, emotions=None, speake
                 name: {"probability": 0.5, "present": present, "intensity": degree}
                 for name, (present, degree) in (emotions or {}).items()
             },
-            "modalities": {},
+            "modalities": {name: HERE for name in ("text", "acoustic", "visual")},
             **fields,
         }
     )

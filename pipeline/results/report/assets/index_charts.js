@@ -1,10 +1,9 @@
 "use strict";
 // What plotly.js draws: the bars over all videos that are shown, and the curve of each in sight.
 const indexCharts = (() => {
-  const still = { staticPlot: true, responsive: true };
-  const lively = { displayModeBar: false, responsive: true };
+  const still = { staticPlot: true, responsive: false };
   const number = new Intl.NumberFormat("en");
-  const font = () => ({ family: "system-ui, sans-serif", size: 12, color: theme.colour("fg") });
+  const clear = "rgba(0,0,0,0)";
 
   const barLayout = (chart, most) => {
     const upright = chart.centres.length > 0;
@@ -12,10 +11,9 @@ const indexCharts = (() => {
     const bins = { fixedrange: true, automargin: true, zeroline: false, showgrid: false };
     const names = { fixedrange: true, automargin: true, type: "category", tickvals: chart.labels, autorange: "reversed", ticksuffix: " " };
     return {
+      ...look(),
+      plot_bgcolor: clear,
       margin: { l: 8, r: 10, t: 6, b: 8 },
-      font: font(),
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
       bargap: upright ? 0.06 : 0.25,
       xaxis: upright ? bins : values,
       yaxis: upright ? values : names,
@@ -35,7 +33,7 @@ const indexCharts = (() => {
     } else {
       Object.assign(trace, { x: sums, y: chart.labels, orientation: "h", hovertemplate: "%{text}: %{x:,}<extra></extra>" });
     }
-    Plotly.react(place, [trace], barLayout(chart, Math.max(...sums)), lively);
+    charts.draw(place, [trace], barLayout(chart, Math.max(...sums)));
     const title = place.parentElement.querySelector("h3").textContent;
     const told = chart.labels.map((label, at) => `${label} ${number.format(sums[at])}`);
     place.setAttribute("aria-label", `${title}, ${chart.unit}: ${told.join(", ")}`);
@@ -58,14 +56,14 @@ const indexCharts = (() => {
       width: place.clientWidth,
       height: place.clientHeight,
       margin: { l: 0, r: 0, t: 0, b: 0 },
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
+      paper_bgcolor: clear,
+      plot_bgcolor: clear,
       showlegend: false,
       xaxis: { ...axis, range: [0, 1] },
       yaxis: { ...axis, range: [-3.2, 3.2] },
       shapes: [zero],
     };
-    Plotly.newPlot(place, [trace], layout, still);
+    return charts.draw(place, [trace], layout, still);
   };
 
   /** Keep the curves of the places in sight drawn, and only those: a thousand would take memory. */
@@ -73,15 +71,15 @@ const indexCharts = (() => {
     const waiting = new Set();
     const drawn = new Set();
     let asked = false;
-    const work = () => {
-      asked = false;
+    const work = async () => {
       const until = performance.now() + 12;
       for (const place of waiting) {
         waiting.delete(place);
-        spark(place, curveOf(place));
+        await spark(place, curveOf(place));
         drawn.add(place);
         if (performance.now() > until) break;
       }
+      asked = false;
       if (waiting.size) ask();
     };
     const ask = () => {

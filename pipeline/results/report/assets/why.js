@@ -185,7 +185,7 @@ const why = (() => {
     const { index, weight } = map(attention);
     const at = number * page.attended;
     return Array.from({ length: n }, (_, k) => [index[at + k], weight[at + k] / 10000]).filter(
-      ([, share]) => share > 0,
+      ([, share]) => share >= 0.005,
     );
   };
 
