@@ -35,6 +35,7 @@ from affect_pipe.pipeline.frame_pass import in_this_thread
 from affect_pipe.pipeline.frame_process import FrameProcess
 from affect_pipe.pipeline.given import media_path, quoted
 from affect_pipe.pipeline.interfaces import FeatureExtractor, SpeechRecogniser
+from affect_pipe.pipeline.placement import EVERY, Kinds
 from affect_pipe.pipeline.records import FeatureSpec, FloatArray, Media, VideoResult
 from affect_pipe.pipeline.results.feature_file import FeatureFile
 from affect_pipe.pipeline.run import Run
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from affect_pipe.fusion.reproduce.report import Report
     from affect_pipe.fusion.reproduce.source import EncodeTexts
     from affect_pipe.fusion.training_events import Listener as TrainingListener
+    from affect_pipe.reporting import ReportOptions
 
 __all__ = [
     "DEFAULT_FEATURES",
@@ -70,6 +72,7 @@ __all__ = [
     "labels_from_annotations",
     "list_features",
     "load_settings",
+    "report",
     "reproduce",
     "train",
     "train_on_videos",
@@ -124,6 +127,9 @@ class Analyzer:
     settings : RunSettings
     frames_apart : bool
         Whether frames are looked at in a child process, beside words and voice; else in a thread.
+    kinds : frozenset of str
+        Kinds of stages that are computed here (`pipeline.placement.KINDS`); what is of another one
+        must be in the cache, else `Elsewhere` is raised once all that can be computed is there.
 
     Raises
     ------
@@ -133,12 +139,15 @@ class Analyzer:
         If the cache folder cannot be written to.
     """
 
-    def __init__(self, settings: RunSettings, *, frames_apart: bool = True) -> None:
+    def __init__(
+        self, settings: RunSettings, *, frames_apart: bool = True, kinds: Kinds = EVERY
+    ) -> None:
         self._settings = settings
         self._predictor = CheckpointPredictor(resolve(settings.model))
         self._extractors = matching_extractors(self._predictor.feature_specs())
         self._detector = SileroVAD()
         self._frames = FrameProcess() if frames_apart else None
+        self._kinds = kinds
         self._problems: list[str] = []
         self._cache = Cache(resolve_root(settings.cache_dir), on_problem=self._problems.append)
         self._beside = TranscriptsBeside()
@@ -233,6 +242,10 @@ class Analyzer:
             limits=settings.limits,
             memo=self._memo,
             frame_pass=self._frames or in_this_thread,
+            # To read words from a file needs nothing that another worker has.
+            kinds=self._kinds | {"speech"}
+            if isinstance(recogniser, TranscriptFile)
+            else self._kinds,
         )
 
     def _kept(self, chosen: SpeechRecogniser) -> SpeechRecogniser:
@@ -555,6 +568,43 @@ def reproduce(
         combinations=[parse_combination(text) for text in modalities or ()] or None,
         listener=listener,
     )
+
+
+def report(
+    result: str | Path | VideoResult,
+    out: str | Path | None = None,
+    options: ReportOptions | None = None,
+    *,
+    tell: Tell = _ignore,
+) -> Path:
+    """Make a page of a result, to look at: one HTML file that works without a network.
+
+    Parameters
+    ----------
+    result : str, Path or VideoResult
+        A result file, or what `analyze` returned.
+    out : str or Path, optional
+        An ``.html`` file or a folder; by default beside the result file, else the current folder.
+    options : `affect_pipe.reporting.ReportOptions`, optional
+        Whether the video is embedded or linked to, where it is, and the settings of the run.
+    tell : callable (line)
+        Hears what takes its time.
+
+    Returns
+    -------
+    Path
+        Of the page.
+
+    Raises
+    ------
+    AffectPipeError
+        With one sentence that says what was wrong with which file and what to do.
+    """
+    from affect_pipe import reporting
+
+    if isinstance(result, VideoResult):
+        return reporting.report_of(result, out or Path(), options, tell=tell)
+    return reporting.report(result, out, options, tell=tell)
 
 
 def _transcript_encoder(cache_dir: str | None) -> EncodeTexts:

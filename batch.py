@@ -15,7 +15,7 @@ from typing import Any
 from affect_pipe.batch_work import AnalyzeWork, Identities, LookWork
 from affect_pipe.extractors.speech.own_weights import named_anywhere
 from affect_pipe.pipeline.batch.cores import usable_cores
-from affect_pipe.pipeline.batch.engine import Engine, R, RetryPolicy, Stop, Work
+from affect_pipe.pipeline.batch.engine import Engine, Feed, R, RetryPolicy, Stop, Work
 from affect_pipe.pipeline.batch.events import Listener, ignore
 from affect_pipe.pipeline.batch.find import find_items
 from affect_pipe.pipeline.batch.ledger import NAME, History, Ledger, read_ledger
@@ -23,7 +23,7 @@ from affect_pipe.pipeline.batch.local import LocalEngine, Patience
 from affect_pipe.pipeline.batch.lock import only_one
 from affect_pipe.pipeline.batch.records import Item, Plan, Request, Summary
 from affect_pipe.pipeline.batch.remote_media import WithRemoteMedia
-from affect_pipe.pipeline.batch.remote_store import is_url
+from affect_pipe.pipeline.batch.remote_store import is_url, place_of, store_at
 from affect_pipe.pipeline.batch.runner import make_plan, run_plan
 from affect_pipe.pipeline.batch.store import LocalStore, Store
 from affect_pipe.pipeline.cache import resolve_root
@@ -79,7 +79,7 @@ class BatchOptions:
             if value is not None and not 0 < value < float("inf"):
                 raise UsageError(f"--{name} {value:g}: give seconds above 0.")
 
-    def engine(self) -> LocalEngine:
+    def engine(self, feed: Feed | None = None) -> LocalEngine:
         """Return the engine of this machine."""
         return LocalEngine(
             self.workers or usable_cores(),
@@ -87,6 +87,7 @@ class BatchOptions:
             Patience(self.timeout_s, self.stage_timeout_s),
             RetryPolicy(self.retries),
             self.threads,
+            feed,
         )
 
     def look_engine(self) -> LocalEngine:
@@ -217,6 +218,33 @@ class Batch:
                     plan, self._request(), history, work, engine, ledger, listener, stop
                 )
 
+    def run_fed(self, feed: Feed, stop: Stop, listener: Listener = ignore) -> Summary:
+        """Do what a feed gives, as it comes, until it closes; nothing is looked for beside it.
+
+        Raises
+        ------
+        AffectPipeError
+            As `run`.
+        """
+        check_output(self.out)
+        with only_one(self.out):
+            engine, history = self.options.engine(feed), self.history()
+            work = AnalyzeWork(self._identities(), self._store())
+            with Ledger(self.out / NAME, self.run_id) as ledger:
+                return run_plan(
+                    Plan(), self._request(), history, work, engine, ledger, listener, stop
+                )
+
+    def check(self) -> None:
+        """Find out now whether the settings and the checkpoint can be used.
+
+        Raises
+        ------
+        AffectPipeError
+            If not.
+        """
+        self._identities().opened()
+
     def _store(self) -> Store:
         return self.store or LocalStore(self.out.absolute())
 
@@ -227,7 +255,15 @@ class Batch:
 
     def _request(self) -> Request:
         given = tuple(str(one) if is_url(str(one)) else os.path.abspath(one) for one in self.given)
-        return Request(given, _anywhere(self.settings), self.explain)
+        folder = self.copies.folder
+        return Request(
+            given,
+            _anywhere(self.settings),
+            self.explain,
+            None if self.store is None else place_of(self.store),
+            None if folder is None else str(folder.absolute()),
+            self.copies.size_bytes,
+        )
 
 
 def _anywhere(settings: RunSettings) -> dict[str, Any]:
@@ -244,8 +280,8 @@ def _anywhere(settings: RunSettings) -> dict[str, Any]:
     return found
 
 
-def again(out: Path) -> Batch:
-    """Return the batch that a result folder tells of, as it was asked for last.
+def history_of(out: Path) -> History:
+    """Return what the ledger of a result folder says.
 
     Raises
     ------
@@ -253,12 +289,34 @@ def again(out: Path) -> Batch:
         If the folder has no ledger.
     """
     history = read_ledger(out / NAME)
-    planned = history.planned
-    if planned is None:
+    if history.planned is None:
         raise UsageError(f"{out} has no {NAME} with a plan: name the --out folder of a batch.")
+    return history
+
+
+def again(out: Path) -> Batch:
+    """Return the batch that a result folder tells of, as it was asked for last.
+
+    Raises
+    ------
+    UsageError
+        If the folder has no ledger, or the place of its results cannot be opened.
+    """
+    planned = history_of(out).planned
+    assert planned is not None
     with suppress(ValueError):
         settings = RunSettings.model_validate(dict(planned.settings))
-        return Batch(planned.given, out, settings, planned.explain)
+        return Batch(
+            planned.given,
+            out,
+            settings,
+            planned.explain,
+            store=None if planned.store is None else store_at(planned.store),
+            copies=Copies(
+                None if planned.copies is None else Path(planned.copies),
+                Copies.size_bytes if planned.copies_bytes is None else planned.copies_bytes,
+            ),
+        )
     raise UsageError(
         f"the settings in {out / NAME} are not those of this version: run the batch anew."
     )

@@ -6,9 +6,9 @@ import importlib.metadata
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from affect_pipe.pipeline.batch.engine import Attempt, Identified, Told
 from affect_pipe.pipeline.batch.records import Item, Product, Seen
@@ -16,6 +16,7 @@ from affect_pipe.pipeline.batch.store import Store
 from affect_pipe.pipeline.cache import Cache, resolve_root
 from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.fingerprint import digest_file, digest_json
+from affect_pipe.pipeline.placement import EVERY, Kinds
 from affect_pipe.pipeline.preflight import EXPLANATION_SUFFIXES, SUFFIXES
 from affect_pipe.pipeline.settings import RunSettings
 
@@ -155,11 +156,18 @@ class AnalyzeWork:
     frames_apart : bool
         Whether a worker looks at frames in a second process, beside words and voice. Where there
         is a worker a core, that gains nothing and takes more memory.
+    kinds : frozenset of str
+        Kinds of stages that are computed here; see `pipeline.placement`.
     """
 
     identities: Identities
     store: Store
     frames_apart: bool = False
+    kinds: Kinds = EVERY
+
+    def placed(self, kinds: Kinds) -> Self:
+        """Return the work of one that computes some kinds of stages; see `engine.StagedWork`."""
+        return replace(self, kinds=kinds)
 
     @contextmanager
     def open(self) -> Iterator[Attempt[Product]]:
@@ -167,7 +175,8 @@ class AnalyzeWork:
         from affect_pipe.api import Analyzer
 
         identity = self.identities.opened()
-        with Analyzer(self.identities.settings, frames_apart=self.frames_apart) as analyzer:
+        settings = self.identities.settings
+        with Analyzer(settings, frames_apart=self.frames_apart, kinds=self.kinds) as analyzer:
 
             def analyse(item: Item, tell: Callable[[Told], None]) -> Product:
                 found = identity(item)

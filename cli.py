@@ -19,8 +19,10 @@ from affect_pipe.commands import (
     extract,
     labels,
     models,
+    report,
     reproduce,
     run,
+    serve,
     train,
 )
 from affect_pipe.commands.common import STOPPED, complain, told_warnings
@@ -72,6 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     for verb in (
         run,
         batch,
+        report,
+        serve,
         export,
         extract,
         labels,

@@ -90,6 +90,11 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         help="add each modality's contribution, and write <video>.attention.npz and .png",
     )
     batch.add_argument(
+        "--report",
+        action="store_true",
+        help="then make a page of each video, and an index (affect-pipe report DIR)",
+    )
+    batch.add_argument(
         "--config", type=Path, metavar="TOML", help="settings file; flags win over it"
     )
     batch.add_argument("--cache-dir", metavar="DIR|URL", help="cache folder or fsspec URL")
@@ -129,20 +134,10 @@ def _asked(arguments: argparse.Namespace) -> Batch:
 
 def _options(arguments: argparse.Namespace) -> Any:
     from affect_pipe.batch import BatchOptions
-    from affect_pipe.pipeline.errors import UsageError
-    from affect_pipe.pipeline.given import quoted
     from affect_pipe.pipeline.sizes import parse_size
 
-    workers = None
-    if arguments.workers != "auto":
-        try:
-            workers = int(arguments.workers)
-        except ValueError:
-            raise UsageError(
-                f"--workers {quoted(arguments.workers)}: give a number from 1, or auto."
-            ) from None
     return BatchOptions(
-        workers=workers,
+        workers=workers_of(arguments.workers),
         memory_bytes=None if arguments.memory is None else parse_size(arguments.memory),
         timeout_s=arguments.timeout,
         stage_timeout_s=arguments.stage_timeout,
@@ -151,31 +146,49 @@ def _options(arguments: argparse.Namespace) -> Any:
     )
 
 
+def workers_of(given: str) -> int | None:
+    """Return how many workers ``--workers`` means; None is one a core.
+
+    Raises
+    ------
+    UsageError
+        If it is neither a number nor ``auto``.
+    """
+    from affect_pipe.pipeline.errors import UsageError
+    from affect_pipe.pipeline.given import quoted
+
+    if given == "auto":
+        return None
+    try:
+        return int(given)
+    except ValueError:
+        raise UsageError(f"--workers {quoted(given)}: give a number from 1, or auto.") from None
+
+
 def _on_ledger(verb: str, rest: Sequence[str], arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from affect_pipe.batch import again
+    from affect_pipe.batch import again, history_of
     from affect_pipe.pipeline.errors import UsageError
 
     if len(rest) != 1:
         raise UsageError(f"batch {verb} takes the result folder of one batch.")
     folder = Path(rest[0])
-    asked = again(folder)
     if verb == "retry":
-        options = _options(arguments)
+        asked, options = again(folder), _options(arguments)
         asked = replace(
             asked,
             options=options,
             retry=True,
             engine=engine_of(arguments, options),
-            store=store_of(arguments),
-            copies=copies_of(arguments),
+            store=store_of(arguments, asked.store),
+            copies=copies_of(arguments, asked.copies),
         )
         return _run(asked, arguments)
     from affect_pipe.pipeline.batch.lock import is_held
     from affect_pipe.pipeline.batch.report import report_lines, status, status_lines
 
-    history = asked.history()
+    history = history_of(folder)
     found = status(history, held=is_held(folder))
     lines = [*status_lines(found, history)]
     if verb == "report":
@@ -185,6 +198,13 @@ def _on_ledger(verb: str, rest: Sequence[str], arguments: argparse.Namespace) ->
 
 
 def _run(asked: Batch, arguments: argparse.Namespace) -> int:
+    if arguments.report and asked.store is not None:
+        from affect_pipe.pipeline.errors import UsageError
+
+        raise UsageError(
+            "--report makes pages of results on this machine: leave it out with --store, copy the "
+            "results here, then run affect-pipe report on their folder."
+        )
     stop = threading.Event()
     # Lines for a machine are not mixed with sentences.
     told = arguments.progress != "json"
@@ -195,7 +215,20 @@ def _run(asked: Batch, arguments: argparse.Namespace) -> int:
         with ExitStack() as stack:
             listener = _listener(arguments.progress, asked, stack)
             summary = asked.run(stop, listener, tell if told else lambda _: None)
-    return _show(summary, asked.out, stopped=stop.is_set(), told=told)
+    code = _show(summary, asked.out, stopped=stop.is_set(), told=told)
+    if arguments.report and not stop.is_set():
+        code = max(code, _pages(asked))
+    return code
+
+
+def _pages(asked: Batch) -> int:
+    """Make the pages of what there is; videos without a result are listed in the index."""
+    from affect_pipe.reporting import ReportOptions
+    from affect_pipe.reporting_folder import report_folder
+
+    done = report_folder(asked.out, options=ReportOptions(run=asked.settings), tell=tell)
+    _print([f"{done.pages.made} pages made, {done.pages.kept} kept; index {done.index}"])
+    return OK if done.is_whole else FAILED
 
 
 @contextmanager

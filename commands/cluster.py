@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from affect_pipe.pipeline.placement import KINDS
 
 if TYPE_CHECKING:
     from affect_pipe.batch import BatchOptions, Copies
     from affect_pipe.pipeline.batch.engine import Engine
+    from affect_pipe.pipeline.batch.ray_share import Share
     from affect_pipe.pipeline.batch.store import Store
 
 _COPIES = "20GB"
@@ -29,6 +33,14 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         "--worker-gpus", type=float, default=0.0, metavar="N", help="GPUs of one, as 0.25 (0)"
     )
     parser.add_argument(
+        "--resources",
+        action="append",
+        default=[],
+        metavar="STAGES:cpus=N,gpus=N",
+        help="of Ray workers of their own for these stages, as speech,text:gpus=0.5 "
+        f"({', '.join(KINDS)}); may be repeated",
+    )
+    parser.add_argument(
         "--installed",
         action="store_true",
         help="the Ray nodes have affect-pipe installed: send them no code",
@@ -41,7 +53,6 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--copies-size",
-        default=_COPIES,
         metavar="SIZE",
         help=f"most that they take, on each machine ({_COPIES})",
     )
@@ -53,13 +64,14 @@ def engine_of(arguments: argparse.Namespace, options: BatchOptions) -> Engine | 
         return None
     from affect_pipe.pipeline.batch.engine import RetryPolicy
     from affect_pipe.pipeline.batch.local import Patience
-    from affect_pipe.pipeline.batch.ray_cluster import Share
     from affect_pipe.pipeline.batch.ray_engine import RayEngine
+    from affect_pipe.pipeline.batch.ray_share import Share
 
     return RayEngine(
         arguments.address,
         options.workers,
         Share(arguments.worker_cpus, arguments.worker_gpus, options.memory_bytes),
+        resources_of(arguments.resources, options.memory_bytes),
         patience=Patience(options.timeout_s, options.stage_timeout_s),
         policy=RetryPolicy(options.retries),
         threads=options.threads,
@@ -67,18 +79,66 @@ def engine_of(arguments: argparse.Namespace, options: BatchOptions) -> Engine | 
     )
 
 
-def store_of(arguments: argparse.Namespace) -> Store | None:
-    """Return where results go; None for the result folder."""
+def resources_of(given: Sequence[str], memory_bytes: int | None = None) -> dict[str, Share]:
+    """Read ``--resources``.
+
+    Parameters
+    ----------
+    given : sequence of str
+        ``speech,text:cpus=1,gpus=0.5``; a worker takes one CPU and no GPU unless told otherwise.
+    memory_bytes : int, optional
+        Of each worker.
+
+    Returns
+    -------
+    dict of kind of stages to Share
+
+    Raises
+    ------
+    UsageError
+        If one cannot be read, or a stage is named twice.
+    """
+    from affect_pipe.pipeline.batch.ray_share import Share
+    from affect_pipe.pipeline.errors import UsageError
+    from affect_pipe.pipeline.given import quoted
+
+    found: dict[str, Share] = {}
+    for one in given:
+        stages, _, amounts = one.partition(":")
+        taken = {"cpus": 1.0, "gpus": 0.0}
+        try:
+            for amount in amounts.split(","):
+                name, _, number = amount.partition("=")
+                taken[name.strip()] = float(number)
+            share = Share(memory_bytes=memory_bytes, **taken)
+        except (TypeError, ValueError):
+            raise UsageError(
+                f"--resources {quoted(one)}: write it as speech,text:cpus=1,gpus=0.5."
+            ) from None
+        for stage in map(str.strip, stages.split(",")):
+            if stage in found:
+                raise UsageError(f"--resources names {quoted(stage)} twice.")
+            found[stage] = share
+    return found
+
+
+def store_of(arguments: argparse.Namespace, before: Store | None = None) -> Store | None:
+    """Return where results go, or went ``before``; None for the result folder."""
     if arguments.store is None:
-        return None
+        return before
     from affect_pipe.pipeline.batch.remote_store import store_at
 
     return store_at(arguments.store)
 
 
-def copies_of(arguments: argparse.Namespace) -> Copies:
-    """Return where videos that are URLs are copied to."""
+def copies_of(arguments: argparse.Namespace, before: Copies | None = None) -> Copies:
+    """Return where videos that are URLs are copied to, or were ``before``."""
     from affect_pipe.batch import Copies
     from affect_pipe.pipeline.sizes import parse_size
 
-    return Copies(arguments.copies, parse_size(arguments.copies_size))
+    before = before or Copies(None, parse_size(_COPIES))
+    size = arguments.copies_size
+    return Copies(
+        before.folder if arguments.copies is None else arguments.copies,
+        before.size_bytes if size is None else parse_size(size),
+    )

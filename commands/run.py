@@ -63,7 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments.config, flags)
     videos = videos_to_run(arguments.videos, settings.transcript, settings.diarisation)
     check_output(arguments.out)
-    outputs = outputs_asked(arguments)
+    outputs = outputs_asked(arguments, settings)
 
     from rich.console import Console
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from affect_pipe.api import Analyzer
     from affect_pipe.pipeline.events import Listener
     from affect_pipe.pipeline.records import VideoResult
+    from affect_pipe.pipeline.settings import RunSettings
 
 Written = tuple[tuple[Path, ...], tuple[str, ...]]
 
@@ -29,6 +30,11 @@ def add_output_options(run: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write <stem>.overlay.mp4: the video with faces, captions and judgements drawn in",
     )
+    run.add_argument(
+        "--report",
+        action="store_true",
+        help="write <stem>.report.html too: a page to look at, which works without a network",
+    )
     run.add_argument("--export", metavar="A,B,C", help=f"write also {FORMATS_HELP}")
 
 
@@ -39,24 +45,34 @@ class Outputs:
     Attributes
     ----------
     folder : Path
-    explain, overlay : bool
+    settings : RunSettings
+        Of the run.
+    explain, overlay, report : bool
     exports : tuple of str
         Formats, by their short names.
     """
 
     folder: Path
+    settings: RunSettings
     explain: bool = False
     overlay: bool = False
+    report: bool = False
     exports: tuple[str, ...] = ()
 
     def names(self, video: Path) -> tuple[str, ...]:
         """Return what the files of a video will be called."""
-        from affect_pipe.pipeline.preflight import explanation_names, overlay_name, result_names
+        from affect_pipe.pipeline.preflight import (
+            REPORT_SUFFIX,
+            explanation_names,
+            overlay_name,
+            result_names,
+        )
         from affect_pipe.pipeline.results.exports.formats import export_names
 
         names: tuple[str, ...] = result_names(video)
         names += explanation_names(video) if self.explain else ()
         names += (overlay_name(video),) if self.overlay else ()
+        names += (video.stem + REPORT_SUFFIX,) if self.report else ()
         return names + export_names(video.stem, self.exports)
 
     def write(self, result: VideoResult, analyzer: Analyzer, listener: Listener) -> Written:
@@ -74,6 +90,10 @@ class Outputs:
             from affect_pipe.pipeline.results.exports.result import result_of
 
             paths += export(result_of(result), self.exports, self.folder, result.media.path)
+        if self.report:
+            from affect_pipe.reporting import ReportOptions, report_of
+
+            paths.append(report_of(result, self.folder, ReportOptions(run=self.settings)))
         if self.overlay:
             drawn, told = analyzer.overlay(result, self.folder, listener)
             paths += [drawn] if drawn is not None else []
@@ -95,7 +115,7 @@ class Outputs:
         return paths
 
 
-def outputs_asked(arguments: argparse.Namespace) -> Outputs:
+def outputs_asked(arguments: argparse.Namespace, settings: RunSettings) -> Outputs:
     """Return what the options ask for, once what writes it is known to be there.
 
     Raises
@@ -118,4 +138,6 @@ def outputs_asked(arguments: argparse.Namespace) -> Outputs:
         from affect_pipe.pipeline.results.exports.formats import parse_formats
 
         exports = parse_formats(arguments.export)
-    return Outputs(arguments.out, arguments.explain, arguments.overlay, exports)
+    return Outputs(
+        arguments.out, settings, arguments.explain, arguments.overlay, arguments.report, exports
+    )

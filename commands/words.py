@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def add_word_options(parser: argparse.ArgumentParser) -> None:
+def add_word_options(parser: argparse._ActionsContainer) -> None:
     """Add where words come from and how they are cut."""
     parser.add_argument(
         "--asr",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from affect_pipe.pipeline.interfaces import (
     VoiceActivityDetector,
 )
 from affect_pipe.pipeline.media import MediaLimits, probe
+from affect_pipe.pipeline.placement import EVERY, OF_MODALITY, Elsewhere, Kinds
 from affect_pipe.pipeline.records import (
     Diarisation,
     FeatureBlock,
@@ -66,6 +67,7 @@ class Describer:
     memo: DigestMemo | None = None
     frame_pass: FramePass = in_this_thread
     diarisation: Diarisation | None = None
+    kinds: Kinds = EVERY
 
     def __call__(self, path: Path, cut: Cut, listener: Listener = ignore) -> Described:
         """Describe the utterances that ``cut`` finds in one video.
@@ -74,6 +76,8 @@ class Describer:
         ------
         AffectPipeError
             If the file cannot be read, or a stage cannot run. What was computed is in the cache.
+        Elsewhere
+            If a stage is wanted that is not computed here; all that can be without it was.
         """
         with self.open(path, listener) as opened:
             features = self._describe(opened, cut(opened.source))
@@ -98,6 +102,10 @@ class Describer:
             }
             try:
                 yield Opened(source, passes)
+            except Elsewhere:
+                # What the passes over the frames come to is wanted there.
+                _finish([future for _, future in passes.values()])
+                raise
             except BaseException:
                 source.stop.set()
                 raise
@@ -116,7 +124,7 @@ class Describer:
     def _source(self, media: Media, listener: Listener) -> CachedSource:
         return CachedSource(
             media,
-            Stages(media, self.cache, listener),
+            Stages(media, self.cache, listener, self.kinds),
             self.recogniser,
             self.detector,
             self.limits,
@@ -133,11 +141,25 @@ class Describer:
 
     def _describe(self, opened: Opened, utterances: tuple[Utterance, ...]) -> VideoFeatures:
         blocks: dict[str, FeatureBlock] = {}
+        elsewhere: list[Elsewhere] = []
         for extractor in self.in_order():
-            block = opened.block(extractor, utterances)
+            try:
+                block = opened.block(extractor, utterances)
+            except Elsewhere as wanted:
+                elsewhere.append(wanted)
+                continue
             blocks[block.spec.modality] = block
+        if elsewhere:
+            raise elsewhere[0]
         by_modality = {e.spec().modality: blocks[e.spec().modality] for e in self.extractors}
         return VideoFeatures(utterances, by_modality)
+
+
+def _finish(passes: Sequence[Future[Arrays]]) -> None:
+    """Wait for passes over the frames; one that failed raises its error."""
+    for future in passes:
+        with suppress(Elsewhere):
+            future.result()
 
 
 @dataclass(frozen=True)
@@ -190,6 +212,7 @@ class Opened:
             lambda: extractor.extract(self.source, utterances),
             serialise.block_to_entry,
             serialise.block_from_entry,
+            kind=OF_MODALITY[spec.modality],
         )
 
     def problems(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from affect_pipe.pipeline.errors import ResultError, UsageError
 
 SUFFIXES = (".affect.json", ".affect.csv")
+REPORT_SUFFIX = ".report.html"
 EXPLANATION_SUFFIXES = (".attention.npz", ".attention.png")
 OVERLAY_SUFFIX = ".overlay.mp4"
 # Where a file system does not say: what nearly all of them allow.

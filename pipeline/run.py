@@ -36,6 +36,8 @@ class Run:
         ------
         AffectPipeError
             If the file cannot be read, or a stage cannot run. What was computed is in the cache.
+        Elsewhere
+            If a stage is wanted that is not computed here; all that can be without it was.
         """
         start = time.perf_counter()
         described = self.describer(path, self._cut, listener)
@@ -66,6 +68,7 @@ class Run:
             lambda: self.predictor.predict(features),
             serialise.prediction_to_entry,
             serialise.prediction_from_entry,
+            kind="fusion",
         )
 
     def _warnings(self, described: Described) -> tuple[str, ...]:

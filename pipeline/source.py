@@ -112,6 +112,7 @@ class CachedSource:
             lambda: self.recogniser.transcribe(self),
             serialise.transcript_to_entry,
             serialise.transcript_from_entry,
+            kind="speech",
         )
 
     def frames_key(self, stage: FrameStage) -> str:
@@ -132,6 +133,7 @@ class CachedSource:
                     lambda: self.frame_pass(stage, self.media, self.limits, watch),
                     lambda arrays: (arrays, {}),
                     lambda entry: entry.arrays,
+                    kind="faces",
                 )
             return self._passes[key]
 
@@ -149,6 +151,7 @@ class CachedSource:
                     lambda: self._analyse(stage),
                     lambda arrays: (arrays, {}),
                     lambda entry: entry.arrays,
+                    kind="acoustic",
                 )
             return self._passes[key]
 

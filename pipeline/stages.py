@@ -13,6 +13,7 @@ import numpy.typing as npt
 from affect_pipe.pipeline.cache import Cache, Entry
 from affect_pipe.pipeline.errors import CacheError
 from affect_pipe.pipeline.events import Event, Listener
+from affect_pipe.pipeline.placement import EVERY, Elsewhere, Kinds
 from affect_pipe.pipeline.records import Media
 
 T = TypeVar("T")
@@ -32,10 +33,15 @@ class Stages:
         Where results are looked for and kept.
     listener : callable
         Told of every step. Called from the thread that computes.
+    kinds : frozenset of str
+        The kinds of stages that are computed here; others must be in the cache.
     """
 
-    def __init__(self, media: Media, cache: Cache, listener: Listener) -> None:
+    def __init__(
+        self, media: Media, cache: Cache, listener: Listener, kinds: Kinds = EVERY
+    ) -> None:
         self._media = media
+        self._kinds = kinds
         self._cache = cache
         self._listener = listener
         self._lock = threading.Lock()
@@ -74,10 +80,21 @@ class Stages:
         compute: Callable[[], T],
         to_entry: Callable[[T], Stored],
         from_entry: Callable[[Entry], T],
+        kind: str | None = None,
     ) -> T:
         """Return the stage's result from the cache, or compute it and keep it.
 
         A cache that cannot be written costs a warning, not the result.
+
+        Parameters
+        ----------
+        kind : str, optional
+            One of `placement.KINDS`; a stage without is computed anywhere.
+
+        Raises
+        ------
+        Elsewhere
+            If it is not in the cache, and its kind is not computed here.
         """
         with self._timed(stage) as finish:
             entry = self._cache.get(key, stage)
@@ -87,6 +104,8 @@ class Stages:
                     self.warn(message)
                 finish("cached")
                 return result
+            if kind is not None and kind not in self._kinds:
+                raise Elsewhere(kind)
             self.tell(stage, "started")
             heard: list[str] = []
             self._listening().append(heard)
@@ -137,6 +156,9 @@ class Stages:
 
         try:
             yield finish
+        except Elsewhere:
+            finished = True  # nothing failed
+            raise
         finally:
             if not finished:
                 self.tell(stage, "failed", 0.0, time.perf_counter() - start)

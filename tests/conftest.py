@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -106,3 +107,67 @@ def s3() -> Iterator[str]:
         finally:
             server.kill()
             server.wait()
+
+
+class Server:
+    """``affect-pipe serve`` as a process of its own.
+
+    Attributes
+    ----------
+    url : str
+    process : subprocess.Popen
+    folder : Path
+        Its ``--out``.
+    """
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        command = [sys.executable, "-m", "affect_pipe.cli", "serve", "--out", str(folder)]
+        self.process = subprocess.Popen(
+            [*command, "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip().rstrip("/")
+        assert self.url, self.process.communicate()[1]
+        self.port = int(self.url.rpartition(":")[2])
+
+    def wait_for(self, job_id: str, *phases: str, seconds: float = 120.0) -> dict:
+        """Return a job once it is in one of the phases."""
+        import requests
+
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            job = requests.get(f"{self.url}/jobs/{job_id}", timeout=10).json()
+            if job["phase"] in phases:
+                return job
+            time.sleep(0.2)
+        raise AssertionError(f"{job} after {seconds} s")
+
+    def stop(self) -> int:
+        """End it as Ctrl-C does; return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.communicate(timeout=60)
+        finally:
+            self.process.kill()
+        return self.process.returncode
+
+
+@pytest.fixture(scope="module")
+def start_server() -> Iterator[Callable[..., Server]]:
+    """Start servers that end with the module."""
+    for needed in ("starlette", "uvicorn", "python_multipart", "pathvalidate"):
+        pytest.importorskip(needed, reason="needs the extra app")
+    started: list[Server] = []
+
+    def start(folder: Path, *arguments: str) -> Server:
+        started.append(Server(folder, *arguments))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from affect_pipe.pipeline.batch.records import Failure, Item, Task
 from affect_pipe.pipeline.events import Event
+from affect_pipe.pipeline.placement import Kinds
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -46,6 +47,29 @@ class Work(Protocol[R_co]):
         """Load what every attempt needs."""
 
 
+@runtime_checkable
+class StagedWork(Work[R_co], Protocol[R_co]):
+    """Work whose stages different workers may compute, one after another.
+
+    An attempt of a part of it raises `placement.Elsewhere` where another worker has to go on.
+    """
+
+    def placed(self, kinds: Kinds) -> Work[R_co] | None:
+        """Return the part of workers that compute some kinds of stages; None if it has none."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """A task came while the engine was at work."""
+
+    task: Task
+
+    @property
+    def item(self) -> Item:
+        """What it is to work on."""
+        return self.task.item
+
+
 @dataclass(frozen=True)
 class Began:
     """An attempt begins; ``attempt`` counts from 1."""
@@ -61,6 +85,7 @@ class Step:
 
     item: Item
     told: Told
+    worker: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +120,7 @@ class Abandoned:
     reason: str
 
 
-EngineEvent = Began | Step | Succeeded[R] | Failed | Abandoned
+EngineEvent = Added | Began | Step | Succeeded[R] | Failed | Abandoned
 
 
 @dataclass(frozen=True)
@@ -121,6 +146,19 @@ class Stop(Protocol):
 
     def is_set(self) -> bool:
         """Whether to abandon what runs and return."""
+
+
+class Feed(Protocol):
+    """Gives an engine tasks while it works, and takes some back; called from its thread."""
+
+    def take(self) -> Sequence[Task]:
+        """Return the tasks that have come since the last call."""
+
+    def is_open(self) -> bool:
+        """Whether more may come: the engine waits for them."""
+
+    def is_wanted(self, item: Item) -> bool:
+        """Whether an item that came by this feed is still to be worked on."""
 
 
 class Engine(Protocol):

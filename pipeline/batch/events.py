@@ -51,6 +51,9 @@ class Planned(BatchEvent):
     given: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     explain: bool = False
+    store: str | None = None
+    copies: str | None = None
+    copies_bytes: int | None = None
     cached: int = 0
 
 
@@ -77,6 +80,7 @@ class StageStep(BatchEvent):
     state: State
     fraction: float = 0.0
     seconds: float = 0.0
+    worker: str = ""
 
 
 @dataclass(frozen=True)

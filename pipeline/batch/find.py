@@ -31,8 +31,8 @@ def find_items(given: Sequence[str], tell: Callable[[str], None]) -> tuple[Item,
     given : sequence of str
         Folders, searched with their sub-folders; patterns, where ``**`` is any number of folders;
         ``.txt`` lists with a path a line; ``.csv`` lists with a column ``video`` and, if need be,
-        ``transcript``, ``diarisation``, ``language``; media files. Paths in a list count from the
-        list's folder.
+        ``transcript``, ``diarisation``, ``language``; media files; fsspec URLs of folders, patterns
+        and media files. Paths in a list count from the list's folder; URLs may stand there, too.
     tell : callable (line)
         Hears what is left out.
 
@@ -62,6 +62,8 @@ def find_items(given: Sequence[str], tell: Callable[[str], None]) -> tuple[Item,
 def _of(one: str, tell: Callable[[str], None]) -> Iterator[Item]:
     path = Path(one)
     if is_url(one):
+        if path.suffix.lower() in LISTS:
+            raise UsageError(f"the list {one} is read from a file: copy it here; it may hold URLs.")
         yield from find_remote(one)
     elif path.is_dir():
         yield from map(_item, find_media([path], tell))
@@ -143,7 +145,8 @@ def _read(path: Path) -> str:
 def _listed(path: Path, number: int, row: dict[str, str]) -> Item:
     if any("\0" in cell for cell in row.values()):
         raise UsageError(f"{path}, line {number}, holds a NUL character, which no path may.")
-    written = PurePath(row["video"])
+    remote = is_url(row["video"])
+    written = PurePath(row["video"].rstrip("/").rpartition("/")[2] if remote else row["video"])
     # As it is written, where that is a place below the results; else by its name alone.
     below = not written.is_absolute() and ".." not in written.parts
     target = (written if below else PurePath(written.name)).with_suffix("") if written.name else ""
@@ -151,14 +154,20 @@ def _listed(path: Path, number: int, row: dict[str, str]) -> Item:
         raise UsageError(f"{path}, line {number}: {quoted(row['video'])} names no file.")
 
     def beside(name: str) -> Path | None:
-        return path.parent.absolute() / row[name] if row.get(name) else None
+        named = row.get(name)
+        return path.parent.absolute() / named if named and not is_url(named) else None
+
+    def remote_beside(name: str) -> str | None:
+        return row[name] if is_url(row.get(name) or "") else None
 
     return Item(
-        os.path.abspath(path.parent / written),
+        row["video"] if remote else os.path.abspath(path.parent / written),
         PurePath(target).as_posix(),
         beside("transcript"),
         beside("diarisation"),
         row.get("language") or None,
+        remote_beside("transcript"),
+        remote_beside("diarisation"),
     )
 
 

@@ -12,9 +12,11 @@ from typing import Generic
 from affect_pipe.pipeline.batch.cores import Cores, shares
 from affect_pipe.pipeline.batch.engine import (
     Abandoned,
+    Added,
     Began,
     EngineEvent,
     Failed,
+    Feed,
     R,
     RetryPolicy,
     Step,
@@ -35,6 +37,8 @@ _POLL_S = 0.2
 _MEASURE_S = 0.5
 # A worker that dies this often before it is ready dies of something that no video is at fault for.
 _DEATHS_AT_START = 3
+# Models are kept between tasks that come one by one, but not the whole night.
+_IDLE_S = 600.0
 # What a worker may keep between videos beyond what it kept after its first one.
 _GROWTH_BYTES = 1 << 30
 
@@ -95,6 +99,8 @@ class LocalEngine:
     threads : int
         Of each library that computes, in each worker. With one, results do not depend on how
         many workers there are.
+    feed : Feed or None
+        Where more tasks come from while it works.
     """
 
     workers: int
@@ -102,6 +108,7 @@ class LocalEngine:
     patience: Patience = field(default_factory=Patience)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     threads: int = 1
+    feed: Feed | None = None
 
     @property
     def name(self) -> str:
@@ -136,10 +143,11 @@ class _Run(Generic[R]):
     started: int = 0
     deaths_at_start: int = 0
     measured_s: float = 0.0
+    worked_s: float = field(default_factory=time.monotonic)
 
     def __call__(self, stop: Stop) -> None:
         try:
-            while self.queue or self._busy():
+            while self._is_fed() or self.queue or self._busy():
                 if stop.is_set():
                     self._abandon_all()
                     return
@@ -155,6 +163,29 @@ class _Run(Generic[R]):
         finally:
             for worker in self.pool:
                 worker.kill()
+
+    def _is_fed(self) -> bool:
+        """Take what has come and let go of what is no longer wanted; say whether more may come."""
+        feed = self.engine.feed
+        if feed is None:
+            return False
+        more = feed.is_open()
+        for task in feed.take():
+            self.queue.append(task)
+            self.report(Added(task))
+        self.queue = deque(task for task in self.queue if feed.is_wanted(task.item))
+        for worker in self._busy():
+            running = worker.running
+            if running is not None and not feed.is_wanted(running.task.item):
+                self._end(worker)
+                reason = "it is no longer wanted"
+                self.report(Abandoned(running.task.item, running.attempt, reason))
+        if self.queue or self._busy():
+            self.worked_s = time.monotonic()
+        elif _since(self.worked_s) > _IDLE_S:
+            while self.pool:
+                self.pool.pop().close()
+        return more
 
     def _busy(self) -> list[WorkerProcess]:
         return [worker for worker in self.pool if worker.running is not None]
@@ -204,6 +235,8 @@ class _Run(Generic[R]):
     def _listen(self) -> None:
         """Take what workers tell, waiting a moment for the first."""
         by_line = {worker.line: worker for worker in self.pool}
+        if not by_line:  # nothing to wait for, but for the feed
+            time.sleep(_POLL_S)
         for line in wait(list(by_line), _POLL_S):
             worker = by_line[line]
             try:

@@ -14,10 +14,16 @@ _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
+# The figures are of `affect-pipe batch VIDEO --workers 1`, its "most memory of a worker", on videos
+# that `benchmarks/media_maker.py` made: 801 MiB for 20 s of 180 lines, 847 for 10 minutes, 867 for
+# 30 minutes, 1152 for two hours; 834 for 20 s of 720 lines. These constants give a little more.
 # Of a worker between two videos, until one has been measured: libraries and models.
-BASE_BYTES = 700 << 20
-# Sound as float32 at 16 kHz, and what voice activity, features and landmarks hold of a second.
-_PER_SECOND_BYTES = 4 * 4 * 16_000
+BASE_BYTES = 800 << 20
+# What is found in a second: words, a face ten times, features. Sound is mapped, and given back.
+_PER_SECOND_BYTES = 32_000
+# How closely each utterance attends to each other one: six maps, and what they are made of.
+_PER_PAIR_BYTES = 40
+_UTTERANCE_S = 3.3
 # Pictures that a decoder and a face tracker hold at once.
 _PICTURES = 24
 
@@ -29,7 +35,8 @@ def estimate(seen: Seen) -> int:
     counts where that is more.
     """
     pictures = _PICTURES * seen.width_px * seen.height_px * 3
-    return int(seen.duration_s * _PER_SECOND_BYTES) + pictures
+    pairs = (seen.duration_s / _UTTERANCE_S) ** 2
+    return int(seen.duration_s * _PER_SECOND_BYTES + pairs * _PER_PAIR_BYTES) + pictures
 
 
 def default_budget() -> int:

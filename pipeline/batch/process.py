@@ -34,8 +34,10 @@ class Running:
     ----------
     task : Task
     attempt : int
+    spent_s : float
+        What other workers have taken for it before.
     began_s : float or None
-        On the monotonic clock; None while its worker still starts.
+        On the monotonic clock, as if this worker had taken all of it; None while it still starts.
     stages : mapping of stage to when it began
     last_s : float
         When it last began or ended anything.
@@ -43,13 +45,15 @@ class Running:
 
     task: Task
     attempt: int
+    spent_s: float = 0.0
     began_s: float | None = None
     stages: dict[str, float] = field(default_factory=dict)
     last_s: float = 0.0
 
     def begin(self) -> None:
         """Start the clock."""
-        self.began_s = self.last_s = time.monotonic()
+        self.last_s = time.monotonic()
+        self.began_s = self.last_s - self.spent_s
 
     def seconds(self) -> float:
         """Return how long it has taken."""

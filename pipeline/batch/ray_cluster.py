@@ -6,50 +6,16 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from affect_pipe.pipeline.batch.cores import usable_cores
 from affect_pipe.pipeline.batch.ray_code import code_to_ship
-from affect_pipe.pipeline.errors import StageError, UsageError
+from affect_pipe.pipeline.errors import StageError
 from affect_pipe.pipeline.optional import require
 
 LOCAL = "local"
 _STORE_BYTES = 80 << 20
 _REACH_S = 10.0
-
-
-@dataclass(frozen=True)
-class Share:
-    """What a worker takes of its machine, as Ray counts it; fractions are allowed.
-
-    Attributes
-    ----------
-    cpus, gpus : float
-    memory_bytes : int or None
-        Ray places a worker only where so much is not yet given away; None: memory does not count.
-    """
-
-    cpus: float = 1.0
-    gpus: float = 0.0
-    memory_bytes: int | None = None
-
-    def __post_init__(self) -> None:
-        if not (self.cpus > 0 and self.gpus >= 0):
-            raise UsageError("a worker takes more than no CPU, and no less than no GPU.")
-
-    def options(self) -> dict[str, Any]:
-        """Return it as options of an actor."""
-        found: dict[str, Any] = {"num_cpus": self.cpus, "num_gpus": self.gpus}
-        return found if self.memory_bytes is None else found | {"memory": self.memory_bytes}
-
-    def fit(self, resources: Mapping[str, float]) -> int:
-        """Return how many workers fit in what a machine has in all."""
-        wanted = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(self.memory_bytes or 0)}
-        # A hair more than there is, for sums of thirds.
-        return min(
-            int(resources.get(name, 0.0) / share + 1e-6) for name, share in wanted.items() if share
-        )
 
 
 def ray_module() -> Any:
@@ -125,24 +91,7 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
-def room_for(share: Share) -> int:
-    """Return how many workers the machines of the cluster have room for.
-
-    Raises
-    ------
-    StageError
-        If there is room for none.
-    """
+def machines() -> dict[str, Mapping[str, float]]:
+    """Return what each machine of the cluster has in all, by Ray's name of it."""
     nodes = ray_module().nodes()
-    n = sum(share.fit(node["Resources"]) for node in nodes if node["Alive"])
-    if n < 1:
-        raise StageError(
-            f"no machine of the Ray cluster has what a worker takes ({share.options()}): ask for "
-            "less."
-        )
-    return n
-
-
-def is_alive(node: str) -> bool:
-    """Whether a machine is part of the cluster."""
-    return any(found["NodeID"] == node and found["Alive"] for found in ray_module().nodes())
+    return {node["NodeID"]: node["Resources"] for node in nodes if node["Alive"]}

@@ -6,6 +6,7 @@ meaning as on one machine; the actor itself only dies with its node, or by a han
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class RayWorker:
     patience : Patience
     memory_bytes : int or None
         What the worker process may take.
+    sees_gpus : bool
+        Whether it holds a GPU. Libraries compute on any that they see.
     """
 
     def __init__(
@@ -67,7 +70,10 @@ class RayWorker:
         threads: int,
         patience: Patience,
         memory_bytes: int | None = None,
+        sees_gpus: bool = True,
     ) -> None:
+        if not sees_gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         self._name = name
         self._work = work
         self._threads = threads
@@ -76,15 +82,17 @@ class RayWorker:
         self._worker: WorkerProcess | None = None
 
     def where(self) -> tuple[str, str]:
-        """Return the machine's name and Ray's name of it; answering says that there is a place."""
+        """Return the machine's name and Ray's name of it; answering says that there is a place.
+
+        The worker process begins, so that models are loaded while others do what comes before.
+        """
+        self._started()
         node: str = ray_module().get_runtime_context().get_node_id()
         return socket.gethostname(), node
 
-    def begin(self, task: Task, wait_s: float) -> Heard:
-        """Take a task; go on as `listen`."""
-        if self._worker is None:
-            self._worker = WorkerProcess(self._name, self._work, self._threads)
-        self._worker.give(Running(task, task.attempts + 1))
+    def begin(self, task: Task, spent_s: float, wait_s: float) -> Heard:
+        """Take a task, of which other workers have done a part; go on as `listen`."""
+        self._started().give(Running(task, task.attempts + 1, spent_s))
         return self.listen(wait_s)
 
     def listen(self, wait_s: float) -> Heard:
@@ -106,6 +114,13 @@ class RayWorker:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+
+    def _started(self) -> WorkerProcess:
+        """Return the process; begin one where there is none."""
+        if self._worker is None:
+            # Ray counts cores and binds nobody to them: which are the others' is not known here.
+            self._worker = WorkerProcess(self._name, self._work, self._threads)
+        return self._worker
 
     def _hear(self, worker: WorkerProcess, running: Running) -> list[Message]:
         """Take what the process has sent, waiting a moment for the first."""

@@ -32,6 +32,8 @@ class Item:
         Where a list names them; else those beside the video are used.
     language : str, optional
         Where a list names it.
+    transcript_url, diarisation_url : str, optional
+        Where a list names them by URL; workers get them as paths.
     """
 
     video: str
@@ -39,6 +41,8 @@ class Item:
     transcript: Path | None = None
     diarisation: Path | None = None
     language: str | None = None
+    transcript_url: str | None = None
+    diarisation_url: str | None = None
 
     def __post_init__(self) -> None:
         target = PurePosixPath(self.target)
@@ -173,11 +177,20 @@ class Request:
     settings : mapping
         JSON of `affect_pipe.pipeline.settings.RunSettings`.
     explain : bool
+    store : str or None
+        URL or folder of the results, where that is not the result folder.
+    copies : str or None
+        Folder for copies of videos that are URLs, where one was named.
+    copies_bytes : int or None
+        What they may take.
     """
 
     given: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     explain: bool = False
+    store: str | None = None
+    copies: str | None = None
+    copies_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import contextlib
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic
@@ -15,11 +16,12 @@ from typing import Any, Generic
 from filelock import FileLock, Timeout
 
 from affect_pipe.pipeline.atomic import temporary_name
-from affect_pipe.pipeline.batch.engine import Attempt, R, Told, Work
+from affect_pipe.pipeline.batch.engine import Attempt, R, StagedWork, Told, Work
 from affect_pipe.pipeline.batch.records import Item
 from affect_pipe.pipeline.batch.remote_store import is_url, open_url
 from affect_pipe.pipeline.errors import MediaError, StageError, UsageError
 from affect_pipe.pipeline.media_files import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+from affect_pipe.pipeline.placement import Kinds
 from affect_pipe.pipeline.sizes import format_size
 
 _WHAT = "the videos"
@@ -65,7 +67,7 @@ def _is_media(path: str) -> bool:
 
 @dataclass(frozen=True)
 class WithRemoteMedia(Generic[R]):
-    """A `engine.Work` that hands another one local copies of the videos that are URLs.
+    """A `engine.Work` that hands another one local copies of what is named by URL.
 
     Attributes
     ----------
@@ -81,6 +83,11 @@ class WithRemoteMedia(Generic[R]):
     folder: Path
     budget_bytes: int
 
+    def placed(self, kinds: Kinds) -> Work[R] | None:
+        """Return the part of the other work that some workers do; see `engine.StagedWork`."""
+        part = self.work.placed(kinds) if isinstance(self.work, StagedWork) else None
+        return None if part is None else replace(self, work=part)
+
     @contextmanager
     def open(self) -> Iterator[Attempt[R]]:
         """Give the other work's function, in front of which the video is fetched."""
@@ -88,12 +95,23 @@ class WithRemoteMedia(Generic[R]):
         with opened as attempt:
 
             def fetch_and_attempt(item: Item, tell: Callable[[Told], None]) -> R:
-                if not is_url(item.video):
-                    return attempt(item, tell)
-                with fetched(item.video, self.folder, self.budget_bytes) as path:
-                    return attempt(replace(item, video=str(path)), tell)
+                with ExitStack() as stack:
+                    return attempt(self._here(item, stack), tell)
 
             yield fetch_and_attempt
+
+    def _here(self, item: Item, stack: ExitStack) -> Item:
+        """Return an item whose files are on this machine, for as long as the stack lasts."""
+        if item.transcript_url is not None:
+            words = stack.enter_context(_fetched_small(item.transcript_url))
+            item = replace(item, transcript=words, transcript_url=None)
+        if item.diarisation_url is not None:
+            speakers = stack.enter_context(_fetched_small(item.diarisation_url))
+            item = replace(item, diarisation=speakers, diarisation_url=None)
+        if is_url(item.video):
+            video = stack.enter_context(fetched(item.video, self.folder, self.budget_bytes))
+            item = replace(item, video=str(video))
+        return item
 
 
 @contextmanager
@@ -107,15 +125,7 @@ def fetched(url: str, folder: Path, budget_bytes: int) -> Iterator[Path]:
     StageError
         If it cannot be fetched now.
     """
-    system, remote = open_url(url, _WHAT)
-    try:
-        info = system.info(remote)
-        version = system.ukey(remote)
-    except FileNotFoundError as error:
-        raise MediaError(f"{url} is not there.") from error
-    except Exception as error:  # a store's own errors are of any class
-        raise StageError(f"{url} cannot be read ({type(error).__name__}: {error}).") from error
-    size = int(info.get("size") or 0)
+    system, remote, size, version = _look_up(url)
     if size > budget_bytes:
         raise MediaError(
             f"{url} has {format_size(size)}, more than the {format_size(budget_bytes)} that copies "
@@ -131,6 +141,29 @@ def fetched(url: str, folder: Path, budget_bytes: int) -> Iterator[Path]:
             _fetch(system, remote, path, url)
         _fetch_beside(system, remote, place, url)
         os.utime(place)
+        yield path
+
+
+def _look_up(url: str) -> tuple[Any, str, int, str]:
+    """Return the file system, the path in it, the size and the version of a remote file."""
+    system, remote = open_url(url, _WHAT)
+    try:
+        return system, remote, int(system.info(remote).get("size") or 0), system.ukey(remote)
+    except FileNotFoundError as error:
+        raise MediaError(f"{url} is not there.") from error
+    except Exception as error:  # a store's own errors are of any class
+        raise StageError(f"{url} cannot be read ({type(error).__name__}: {error}).") from error
+
+
+@contextmanager
+def _fetched_small(url: str) -> Iterator[Path]:
+    """Give a local copy, under the same name, of words or speakers that a list names by URL."""
+    system, remote, size, _ = _look_up(url)
+    if size > _MAX_BESIDE_BYTES:
+        raise MediaError(f"{url} has {format_size(size)}, more than words may: which file is it?")
+    with tempfile.TemporaryDirectory(prefix="affect-pipe-") as folder:
+        path = Path(folder, PurePosixPath(remote).name)
+        _fetch(system, remote, path, url)
         yield path
 
 

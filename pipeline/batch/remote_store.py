@@ -61,6 +61,13 @@ def store_at(place: str | Path) -> Store:
     return LocalStore(Path(place).absolute())
 
 
+def place_of(store: Store) -> str | None:
+    """Return what `store_at` takes to give a store again; None for one of another kind."""
+    if isinstance(store, RemoteStore):
+        return store.url
+    return str(store.folder) if isinstance(store, LocalStore) else None
+
+
 @dataclass(frozen=True)
 class RemoteStore:
     """A place behind an fsspec URL.

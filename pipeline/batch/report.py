@@ -51,7 +51,9 @@ def status(history: History, *, held: bool) -> Status:
     failed = tuple(a.failed for a in accounts if a.failed is not None and a.failed.final)
     running = tuple(a.running for a in accounts if a.running is not None)
     done = planned.done + len({e.target for e in _done(history)})
-    due = max(0, planned.found - done - len(failed))
+    # What was added to a running batch was not planned.
+    found = max(planned.found, done + len(failed) + len(running))
+    due = max(0, found - done - len(failed))
     ended = history.ended
     if held:
         state = "running"
@@ -59,7 +61,7 @@ def status(history: History, *, held: bool) -> Status:
         state = "killed"
     else:
         state = "stopped" if ended.abandoned else "ended"
-    return Status(state, planned.found, done, due, failed, running)
+    return Status(state, found, done, due, failed, running)
 
 
 def status_lines(found: Status, history: History) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from affect_pipe.pipeline.batch.engine import (
     Abandoned,
+    Added,
     Began,
     Engine,
     EngineEvent,
@@ -141,6 +142,9 @@ def run_plan(
             given=request.given,
             settings=request.settings,
             explain=request.explain,
+            store=request.store,
+            copies=request.copies,
+            copies_bytes=request.copies_bytes,
             cached=plan.cached,
         )
     )
@@ -159,6 +163,7 @@ class _Book:
     listener: Listener
     tally: Tally
     identities: dict[str, str] = field(default_factory=dict)
+    computed: dict[str, dict[str, float]] = field(default_factory=dict)
     done: list[Item] = field(default_factory=list)
     failed: list[tuple[Item, Failure]] = field(default_factory=list)
     peak_bytes: int = 0
@@ -182,8 +187,12 @@ class _Book:
         item = event.item
         if isinstance(event, Step):
             self._step(item, event)
+        elif isinstance(event, Added):
+            self.tally.added(event.task)
+            self.overall()
         elif isinstance(event, Began):
             self.identities.pop(item.target, None)
+            self.computed.pop(item.target, None)
             self.tell(AttemptStarted(item.video, item.target, event.attempt, event.worker))
         elif isinstance(event, Abandoned):
             self.tell(ItemAbandoned(item.video, item.target, event.attempt, event.reason))
@@ -197,8 +206,19 @@ class _Book:
         if isinstance(told, Identified):
             self.identities[item.target] = told.identity
             return
+        if told.state == "computed":
+            # The worker that ends an attempt only knows what it computed itself.
+            self.computed.setdefault(item.target, {})[told.stage] = told.seconds
         self.listener(
-            StageStep(item.video, item.target, told.stage, told.state, told.fraction, told.seconds)
+            StageStep(
+                item.video,
+                item.target,
+                told.stage,
+                told.state,
+                told.fraction,
+                told.seconds,
+                event.worker,
+            )
         )
 
     def _failed(self, item: Item, event: Failed) -> None:
@@ -223,7 +243,8 @@ class _Book:
         self.overall()
 
     def _done(self, item: Item, event: Succeeded[Product]) -> None:
-        product = event.value
+        timings_s = {**event.value.timings_s, **self.computed.pop(item.target, {})}
+        product = replace(event.value, timings_s=timings_s)
         self.done.append(item)
         self.tally.finished(item.target, product)
         self.peak_bytes = max(self.peak_bytes, event.peak_bytes)

@@ -31,6 +31,12 @@ class Tally:
         self._stage_s: defaultdict[str, float] = defaultdict(float)
         self._stage_media_s: defaultdict[str, float] = defaultdict(float)
 
+    def added(self, task: Task) -> None:
+        """Count a video that came later."""
+        self._n_due += 1
+        self._weights[task.item.target] = weight = task.seen.duration_s + _EACH_S
+        self._left += weight
+
     def seconds(self) -> float:
         """Return how long the run has taken."""
         return time.monotonic() - self._started_s

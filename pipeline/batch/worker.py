@@ -18,6 +18,7 @@ from affect_pipe.pipeline.batch.failures import failure_of
 from affect_pipe.pipeline.batch.records import Item
 from affect_pipe.pipeline.errors import AffectPipeError, StageError
 from affect_pipe.pipeline.events import Event
+from affect_pipe.pipeline.placement import Elsewhere
 
 _PR_SET_PDEATHSIG = 1
 
@@ -29,8 +30,9 @@ class Message:
     Attributes
     ----------
     kind : str
-        ``ready`` once, ``told`` of a running attempt, ``done`` or ``failed`` at its end, ``closed``
-        with an error where the work could not be opened.
+        ``ready`` once, ``told`` of a running attempt, ``done`` or ``failed`` at its end, or
+        ``elsewhere`` with a kind of stages where another worker has to go on; ``closed`` with an
+        error where the work could not be opened.
     content : object
     """
 
@@ -82,6 +84,8 @@ def _attempt(line: Connection, attempt: Any, item: Item) -> Message:
         return Message("done", attempt(item, tell))
     except (EOFError, ConnectionError):
         raise
+    except Elsewhere as wanted:
+        return Message("elsewhere", wanted.kind)
     except Exception as error:
         # The stage that failed first: others may have been stopped for it.
         return Message("failed", failure_of(error, stages[0] if stages else None))

@@ -1,11 +1,13 @@
 """Batches whose videos and results are behind URLs."""
 
 import json
+import shutil
 
 import pytest
 
 from affect_pipe.api import BatchOptions, RunSettings, batch
 from affect_pipe.batch import Copies
+from affect_pipe.cli import main
 from affect_pipe.pipeline.batch.remote_store import store_at
 
 
@@ -56,3 +58,11 @@ def test_videos_from_urls_give_the_results_of_files(place, sample, ffmpeg, tmp_p
     system.rm_file(f"{root}/results/sub/a.affect.json")
     mended = batch(f"{place}/videos", out, settings, options=options, **places)
     assert [item.target for item in mended.done] == ["sub/a"]
+    # What was said of places is in the ledger: once more takes no repetition.
+    system.pipe_file(f"{root}/videos/cut.mp4", (folder / "sub" / "a.mp4").read_bytes())
+    system.invalidate_cache()
+    shutil.rmtree(tmp_path / "copies")
+    assert main(["batch", "retry", str(out), "--progress", "none", "--workers", "1"]) == 0
+    assert system.exists(f"{root}/results/cut.affect.json")
+    assert list((tmp_path / "copies").rglob("cut.mp4"))
+    assert {path.name for path in out.iterdir()} <= {"batch.jsonl", ".batch.lock"}

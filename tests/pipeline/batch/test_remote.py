@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from affect_pipe.pipeline.batch.find import find_items
 from affect_pipe.pipeline.batch.records import Item
 from affect_pipe.pipeline.batch.remote_media import WithRemoteMedia, fetched, find_remote
 from affect_pipe.pipeline.batch.remote_store import store_at
@@ -125,16 +126,49 @@ def test_what_is_not_there_is_one_sentence(place, tmp_path):
 
 @dataclass(frozen=True)
 class Reading:
-    """Work that returns the bytes of a file."""
+    """Work that returns the bytes of a video, and those of words and speakers with their names."""
 
     @contextmanager
     def open(self):
-        yield lambda item, tell: Path(item.video).read_bytes()
+        def read(item, tell):
+            beside = [path for path in (item.transcript, item.diarisation) if path]
+            return Path(item.video).read_bytes(), *((p.name, p.read_bytes()) for p in beside)
+
+        yield read
 
 
 def test_work_gets_a_file_wherever_the_video_is(place, tmp_path):
     put(place, a_mp4=b"remote")
     (tmp_path / "b.mp4").write_bytes(b"local")
     with WithRemoteMedia(Reading(), tmp_path / "copies", BUDGET).open() as attempt:
-        assert attempt(Item(f"{place}/a.mp4", "a"), print) == b"remote"
-        assert attempt(Item(str(tmp_path / "b.mp4"), "b"), print) == b"local"
+        assert attempt(Item(f"{place}/a.mp4", "a"), print) == (b"remote",)
+        assert attempt(Item(str(tmp_path / "b.mp4"), "b"), print) == (b"local",)
+
+
+def test_a_list_may_name_everything_by_url(place, tmp_path):
+    put(place, in__a_mp4=b"video", words__w_srt=b"words", who_rttm=b"speakers", a_csv=b"video")
+    (tmp_path / "b.mp4").write_bytes(b"local")
+    (tmp_path / "b.srt").write_bytes(b"its words")
+    listed = tmp_path / "list.csv"
+    listed.write_text(
+        "video,transcript,diarisation,language\n"
+        f"{place}/in/a.mp4,{place}/words/w.srt,{place}/who.rttm,en\n"
+        f"b.mp4,b.srt,{place}/who.rttm,\n"
+        f"{place}/in/c.mp4,{place}/none.srt,,\n"
+    )
+    a, b, c = find_items([str(listed)], print)
+    assert (a.target, a.video, a.language) == ("a", f"{place}/in/a.mp4", "en")
+    with WithRemoteMedia(Reading(), tmp_path / "copies", BUDGET).open() as attempt:
+        who = ("who.rttm", b"speakers")
+        assert attempt(a, print) == (b"video", ("w.srt", b"words"), who)
+        assert attempt(b, print) == (b"local", ("b.srt", b"its words"), who)
+        with pytest.raises(MediaError, match=r"none.srt is not there"):
+            attempt(c, print)
+    text = tmp_path / "list.txt"
+    text.write_text(f"# one\n{place}/in/a.mp4\n")
+    assert find_items([str(text)], print) == (Item(f"{place}/in/a.mp4", "a"),)
+    text.write_text(f"{place}/in/a.mp4\n{place}/other/a.mp4\n")
+    with pytest.raises(UsageError, match="both write a"):
+        find_items([str(text)], print)
+    with pytest.raises(UsageError, match="copy it here"):
+        find_items([f"{place}/a.csv"], print)

@@ -1,0 +1,1 @@
+"""A local web page: videos are dropped on it, analysed here, and their reports opened."""
