@@ -7,7 +7,8 @@ from pathlib import Path
 
 from affect_pipe.fusion.datasets.annotated import AnnotatedVideo, read_annotated
 from affect_pipe.fusion.datasets.annotated_labels import label_file
-from affect_pipe.fusion.gold import MIN_OVERLAP, GoldReport, evaluate_gold
+from affect_pipe.fusion.gold import MIN_OVERLAP, evaluate_gold
+from affect_pipe.fusion.gold_report import GoldReport
 from affect_pipe.pipeline.annotation.files import SUFFIXES
 from affect_pipe.pipeline.annotation.names import TEXT_TIERS
 from affect_pipe.pipeline.errors import UsageError

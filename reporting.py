@@ -258,9 +258,10 @@ def _as_before(document: Mapping[str, Any], run: RunSettings) -> RunSettings:
     """
     known = {}
     if run.model == RunSettings().model:
-        known["model"] = str(document["model"]["name"])
+        # A name alone: a result from elsewhere is to lead to no folder of this machine.
+        known["model"] = PurePath(str(document["model"]["name"])).name
     if run.asr == "auto" and run.transcript is None:
-        source, model = document["asr"]["source"], document["asr"]["model"]
+        source, model = document["asr"]["source"], PurePath(str(document["asr"]["model"])).name
         if source in ("whisper", "faster-whisper"):
             known["asr"] = f"{source}:{model}"
         else:

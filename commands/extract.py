@@ -170,7 +170,7 @@ def _mmsa(
     from rich.console import Console
 
     from affect_pipe import api
-    from affect_pipe.feature_corpora import write_mmsa
+    from affect_pipe.mmsa_corpus import write_mmsa
     from affect_pipe.pipeline.errors import UsageError
     from affect_pipe.pipeline.preflight import check_output
     from affect_pipe.pipeline.progress import ProgressDisplay

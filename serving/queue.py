@@ -32,10 +32,8 @@ from affect_pipe.pipeline.batch.events import (
 from affect_pipe.pipeline.batch.ledger import Account
 from affect_pipe.pipeline.batch.records import Item, Task
 from affect_pipe.pipeline.errors import AffectPipeError
-from affect_pipe.pipeline.fingerprint import digest_file
-from affect_pipe.pipeline.preflight import SUFFIXES
 from affect_pipe.serving.channel import Channel
-from affect_pipe.serving.forgetting import forget
+from affect_pipe.serving.forgetting import Forgetting
 from affect_pipe.serving.jobs import Job, JobFolder
 from affect_pipe.serving.reports import ReportMaker
 from affect_pipe.serving.states import State, last_word
@@ -76,12 +74,11 @@ class Queue:
         cache: str | Path,
     ) -> None:
         self._folder, self._batch, self._channel = folder, batch, channel
-        self._reports, self._cache = reports, cache
+        self._reports, self._forgetting = reports, Forgetting(folder, cache)
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._states: dict[str, State] = {}
         self._gone: dict[str, Job] = {}
-        self._digests: dict[str, str] = {}
         self._arrived: list[Task] = []
         self._told_s: dict[str, float] = {}
         self._trouble = ""
@@ -180,32 +177,9 @@ class Queue:
             self._chores.submit(self._forget, job, video)
 
     def _forget(self, job: Job, video: Path) -> None:
-        """Remove all that there is of a discarded job."""
-        try:
-            digest = self._digests.get(job.id) or self._digest_of(job, video)
-            self._digests[job.id] = digest
-            if not self._is_needed(digest, job):
-                forget(self._cache, digest)
-        except (AffectPipeError, OSError):
-            pass  # what cannot be read was not analysed either
-        self._folder.remove(job)
-
-    def _digest_of(self, job: Job, video: Path) -> str:
-        """Return the digest of a job's video, without reading all of it where there is a result."""
-        with suppress(OSError, ValueError, LookupError, TypeError):
-            result = self._folder.results / f"{job.target}{SUFFIXES[0]}"
-            return str(json.loads(result.read_bytes())["media"]["digest"])
-        return digest_file(video)
-
-    def _is_needed(self, digest: str, job: Job) -> bool:
-        """Whether another job has the same bytes."""
         with self._lock:
-            others = [one for one in self._jobs.values() if one.size_bytes == job.size_bytes]
-        for one in others:
-            with suppress(AffectPipeError, OSError):
-                if digest_file(self._folder.folder(one) / one.file) == digest:
-                    return True
-        return False
+            others = list(self._jobs.values())
+        self._forgetting(job, video, others)
 
     # What the engine asks for, in the thread that works.
 

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Modules at the root that put parts together for one verb each.
 COMPOSED = {
-    *("annotations", "batch", "doctor", "exports", "feature_corpora"),
+    *("annotations", "batch", "doctor", "exports", "feature_corpora", "mmsa_corpus"),
     *("reporting", "reporting_folder"),
 }
 ALLOWED = {

@@ -5,7 +5,7 @@ const list = document.getElementById("list");
 const uploads = document.getElementById("uploads");
 const picker = document.getElementById("video");
 const stages = JSON.parse(main.dataset.stages);
-const maxBytes = Number(main.dataset.maxBytes);
+let maxBytes = Number(main.dataset.maxBytes);
 const AT_ONCE = 2;
 const BESIDE = [".srt", ".vtt", ".json", ".txt", ".rttm"];
 

@@ -13,7 +13,8 @@ SERIOUS = {"serious", "critical"}
 
 @pytest.fixture(scope="module")
 def server(start_server, tmp_path_factory):
-    return start_server(tmp_path_factory.mktemp("served"), "--workers", "1")
+    folder = tmp_path_factory.mktemp("served")
+    return start_server(folder, "--workers", "1", "--max-upload", "2MB")
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def page(chromium, server):
     yield page
     context.close()
     # A refusal has a status that Chromium reports as a resource that failed.
-    assert not [line for line in said if "status of 422" not in line]
+    assert not [line for line in said if "status of 4" not in line]
     own = (server.url + "/", "data:", "blob:")
     assert [url for url in asked if not url.startswith(own)] == []
 
@@ -100,6 +101,21 @@ def test_what_is_no_video_is_said_on_the_page(page, tmp_path):
     for _ in range(2):
         uploads.get_by_role("button", name="Dismiss").first.press("Enter")
     expect(uploads.get_by_role("listitem")).to_have_count(0)
+
+
+def test_what_is_too_large_is_said_before_and_while_it_is_sent(page, tmp_path):
+    from playwright.sync_api import expect
+
+    large = tmp_path / "large.mp4"
+    large.write_bytes(bytes(50_000_000))
+    page.get_by_label("Add videos").set_input_files(large)
+    uploads = page.get_by_role("list", name="Uploads")
+    sentence = "The file is larger than 2.0 MB, the limit here"
+    expect(uploads.get_by_text(sentence)).to_have_count(1)
+    # As if the page did not know the limit: the server hangs up on what is still being sent.
+    page.evaluate("maxBytes = Infinity")
+    page.get_by_label("Add videos").set_input_files(large)
+    expect(uploads.get_by_text(sentence)).to_have_count(2, timeout=ONE_MINUTE_MS)
 
 
 def test_dropped_files_are_paired_and_deleted_by_keyboard(page, sample):

@@ -18,6 +18,7 @@ import pytest
 
 from affect_pipe.api import BatchOptions, RunSettings, analyze, batch
 from affect_pipe.batch import Batch
+from affect_pipe.cli import main
 from affect_pipe.fusion.checkpoint import resolve
 from affect_pipe.pipeline.batch import events
 from affect_pipe.pipeline.batch.ledger import read_ledger
@@ -112,6 +113,24 @@ def test_the_ledger_and_the_events_are_of_the_published_shape(first):
     assert overall[-1].done == len(GOOD)
     assert overall[-1].remaining_s == 0
     assert "face-tracks" in overall[-1].stage_speeds
+
+
+def test_a_batch_makes_pages_and_their_index(first, videos, cache, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(first[0], out)
+    asked = ["batch", str(videos), "--out", str(out), "--cache-dir", cache, "--progress", "none"]
+    assert main([*asked, "--report"]) == 1  # three are no videos
+    assert "3 pages made, 0 kept" in capsys.readouterr().out
+    index = (out / "index.html").read_text("utf-8")
+    for target in GOOD:
+        assert f'href="{target}.report.html"' in index
+        # The pages of videos that are here, with what only the cache has.
+        page = (out / f"{target}.report.html").read_text("utf-8")
+        assert "is not beside the result" not in page
+    for name in BAD:
+        assert str(videos / f"{name}.mp4") in index
+    assert main([*asked, "--report"]) == 1
+    assert "0 pages made, 3 kept" in capsys.readouterr().out
 
 
 def test_the_dataset_has_every_utterance_once(first):

@@ -140,7 +140,8 @@ def _shown(
         **_named(row),
         # A file name is bytes: what is no UTF-8 is quoted byte by byte.
         "href": quote(os.fsencode(page_path(row.key))) if has_page else None,
-        "mean": row.intensity_mean,
+        # Adding zero turns -0.0 into 0.0.
+        "mean": None if row.intensity_mean is None else round(row.intensity_mean, 2) + 0.0,
         "curve": bool(row.curve),
         "span": _span(row),
         "sentiments": _top(row.sentiments),
