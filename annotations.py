@@ -13,7 +13,7 @@ from affect_pipe.pipeline.annotation.files import SUFFIXES
 from affect_pipe.pipeline.annotation.names import TEXT_TIERS
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted
-from affect_pipe.pipeline.results.exports.result import read_result
+from affect_pipe.pipeline.results.result_file import read_named_result
 from affect_pipe.pipeline.results.writing import write_result
 
 
@@ -111,5 +111,5 @@ def evaluate_against(
     if not 0 < least_overlap <= 1:
         raise UsageError(f"--overlap {least_overlap:g} is none: give a number above 0, at most 1.")
     return evaluate_gold(
-        read_annotated(gold, tiers or TEXT_TIERS), read_result(result), least_overlap
+        read_annotated(gold, tiers or TEXT_TIERS), read_named_result(result), least_overlap
     )

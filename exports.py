@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from affect_pipe.pipeline.errors import AffectPipeError, UsageError
+from affect_pipe.pipeline.preflight import SUFFIX
 from affect_pipe.pipeline.results.exports.formats import export, parse_formats
-from affect_pipe.pipeline.results.exports.result import SUFFIX, read_result
+from affect_pipe.pipeline.results.result_file import read_named_result, read_result
 
 
 @dataclass(frozen=True)
-class ResultFile:
-    """One result and the folder its exports go to."""
+class ToExport:
+    """One result, the folder its exports go to, and whether the user named the file itself."""
 
     path: Path
     folder: Path
+    is_named: bool
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Exported:
     failure: AffectPipeError | None = None
 
 
-def find_results(given: Sequence[Path], out: Path | None = None) -> list[ResultFile]:
+def find_results(given: Sequence[Path], out: Path | None = None) -> list[ToExport]:
     """Return the results that are meant, each once, in order.
 
     Parameters
@@ -43,7 +46,7 @@ def find_results(given: Sequence[Path], out: Path | None = None) -> list[ResultF
     UsageError
         If there is no such file, or a folder holds no result.
     """
-    found: dict[Path, ResultFile] = {}
+    found: dict[Path, ToExport] = {}
     for path in given:
         if path.is_dir():
             inside = sorted(p for p in path.rglob(f"*{SUFFIX}") if p.is_file())
@@ -56,16 +59,16 @@ def find_results(given: Sequence[Path], out: Path | None = None) -> list[ResultF
         for one in inside:
             below = one.parent.relative_to(path) if path.is_dir() else Path()
             folder = one.parent if out is None else out / below
-            found.setdefault(one.resolve(), ResultFile(one, folder))
+            found.setdefault(one.resolve(), ToExport(one, folder, one is path))
     return list(found.values())
 
 
-def export_file(file: ResultFile, formats: Sequence[str], media: Path | None = None) -> Exported:
+def export_file(file: ToExport, formats: Sequence[str], media: Path | None = None) -> Exported:
     """Export one result.
 
     Parameters
     ----------
-    file : ResultFile
+    file : ToExport
     formats : sequence of str
         Of `affect_pipe.pipeline.results.exports.formats.FORMATS`.
     media : Path, optional
@@ -73,10 +76,12 @@ def export_file(file: ResultFile, formats: Sequence[str], media: Path | None = N
         the video relative to themselves where it is there.
     """
     try:
-        result = read_result(file.path)
+        result = (read_named_result if file.is_named else read_result)(file.path)
         where = media or file.path.parent
-        video = where / result.media if where.is_dir() else where
-        known = video if video.is_file() else None
+        # Its name alone: a result from elsewhere is to lead to no other folder.
+        video = where / PurePath(result.media).name if where.is_dir() else where
+        # Of a name that no file can have, too.
+        known = video if os.path.isfile(video) else None
         return Exported(file.path, export(result, formats, file.folder, known))
     except AffectPipeError as error:
         return Exported(file.path, failure=error)

@@ -17,15 +17,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from affect_pipe.pipeline.errors import AffectPipeError, MediaError, ResultError, UsageError
+from affect_pipe.pipeline.errors import AffectPipeError, MediaError, UsageError
 from affect_pipe.pipeline.fingerprint import digest_file
 from affect_pipe.pipeline.media import probe
-from affect_pipe.pipeline.preflight import REPORT_SUFFIX, SUFFIXES
+from affect_pipe.pipeline.preflight import REPORT_SUFFIX, SUFFIX
 from affect_pipe.pipeline.records import Media, VideoResult
-from affect_pipe.pipeline.results.json_result import SCHEMA, to_json
+from affect_pipe.pipeline.results.json_result import to_json
 from affect_pipe.pipeline.results.report.data import Player, ReportData, Signals
 from affect_pipe.pipeline.results.report.preview import make_preview
 from affect_pipe.pipeline.results.report.video_page import write_video_page
+from affect_pipe.pipeline.results.result_file import read_named_result, stem_of
 from affect_pipe.pipeline.settings import RunSettings
 from affect_pipe.report_signals import NotInCacheError, look_again, signals_of, sound_of
 
@@ -33,11 +34,8 @@ VideoChoice = Literal["auto", "embed", "link", "none"]
 VIDEO_CHOICES: tuple[VideoChoice, ...] = ("auto", "embed", "link", "none")
 EMBED_MAX_S = 300.0
 """Longest recording that ``auto`` puts into the page; at most about 12 MB of preview."""
-# A result of twelve hours has some 30 MB.
-_MAX_RESULT_BYTES = 512 * 2**20
 # What browsers play as it is.
 _PLAYABLE = frozenset({".mp4", ".m4v", ".webm", ".ogg", ".ogv", ".oga", ".mp3", ".m4a", ".wav"})
-_PARTS = ("media", "asr", "model", "features", "utterances", "attention", "warnings", "timings_s")
 
 Tell = Callable[[str], None]
 
@@ -107,7 +105,7 @@ def report(
         With one sentence that says what was wrong with which file and what to do.
     """
     options, result = options or ReportOptions(), Path(result)
-    document = read_result(result)
+    document = read_named_result(result).published
     page = page_path(result, out)
     media, absent = _find_media(document, result, options)
     signals = Signals(missing={"waveform": absent, "values": absent})
@@ -141,7 +139,7 @@ def report_of(
         With one sentence that says what was wrong with which file and what to do.
     """
     options = options or ReportOptions()
-    page = page_path(Path(out) / (result.media.path.stem + SUFFIXES[0]), out)
+    page = page_path(Path(out) / (result.media.path.stem + SUFFIX), out)
     signals = signals_of(result, options.run, recompute=True)
     player = _player(result.media, page, options, tell, "")
     # As it would come back from the file.
@@ -152,35 +150,11 @@ def report_of(
 
 def page_path(result: Path, out: str | Path | None) -> Path:
     """Return where the page of a result file goes."""
-    stem = result.name.removesuffix(SUFFIXES[0]).removesuffix(".json")
+    stem = stem_of(result)
     if out is None:
         return result.with_name(stem + REPORT_SUFFIX)
     out = Path(out)
     return out if out.suffix.lower() in (".html", ".htm") else out / (stem + REPORT_SUFFIX)
-
-
-def read_result(path: Path) -> dict[str, Any]:
-    """Read a result file.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file, or it is no result.
-    """
-    try:
-        if path.stat().st_size > _MAX_RESULT_BYTES:
-            raise UsageError(f"{path} is too large for a result: name an .affect.json file.")
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}): name a result.") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON ({error}): name an .affect.json file.") from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise UsageError(f"{path} is no result of the shape {SCHEMA}: name an .affect.json file.")
-    absent = [part for part in _PARTS if part not in document]
-    if absent:
-        raise UsageError(f"{path} lacks {', '.join(absent)}: make it again with affect-pipe run.")
-    return document
 
 
 def _version() -> str:
@@ -197,15 +171,12 @@ def _find_media(
     UsageError
         If the one that was named is not it.
     """
-    try:
-        name = PurePath(str(document["media"]["file"])).name
-        digest = str(document["media"]["digest"])
-    except (KeyError, TypeError) as error:
-        raise ResultError(f"{result} does not say which recording it is of.") from error
+    name, digest = PurePath(document["media"]["file"]).name, document["media"]["digest"]
     given = options.media
     place = result.parent if given is None else given
     path = place / name if place.is_dir() else place
-    if not path.is_file():
+    # Of a name that no file can have, too.
+    if not os.path.isfile(path):
         if given is not None:
             raise UsageError(f"--media {given}: there is no {name}; name the video or its folder.")
         return None, (
@@ -259,9 +230,9 @@ def _as_before(document: Mapping[str, Any], run: RunSettings) -> RunSettings:
     known = {}
     if run.model == RunSettings().model:
         # A name alone: a result from elsewhere is to lead to no folder of this machine.
-        known["model"] = PurePath(str(document["model"]["name"])).name
+        known["model"] = PurePath(document["model"]["name"]).name
     if run.asr == "auto" and run.transcript is None:
-        source, model = document["asr"]["source"], PurePath(str(document["asr"]["model"])).name
+        source, model = document["asr"]["source"], PurePath(document["asr"]["model"]).name
         if source in ("whisper", "faster-whisper"):
             known["asr"] = f"{source}:{model}"
         else:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from affect_pipe.batch import again
 from affect_pipe.pipeline.batch.ledger import NAME as LEDGER
 from affect_pipe.pipeline.errors import AffectPipeError, UsageError
+from affect_pipe.pipeline.preflight import SUFFIX
 from affect_pipe.pipeline.results.report.index import NAME, index_page, page_path
 from affect_pipe.pipeline.results.report.index_folder import ResultFolder, read_folder
 from affect_pipe.pipeline.results.report.index_rows import IndexRow
 from affect_pipe.pipeline.results.report.pages import Pages, check_index, make_pages
-from affect_pipe.pipeline.results.result_file import SUFFIX
 from affect_pipe.pipeline.results.writing import write_result
 from affect_pipe.pipeline.settings import RunSettings
 

@@ -44,16 +44,15 @@ def _export(arguments: argparse.Namespace) -> int:
     files = find_results(arguments.results, arguments.out)
     if arguments.out is not None:
         check_output(arguments.out)
-    code = OK
+    codes = [OK]
     for file in files:
         exported = export_file(file, formats, arguments.media)
         if exported.failure is not None:
             if arguments.debug:
                 raise exported.failure
-            complain(exported.failure)
-            code = FAILED
+            codes.append(complain(exported.failure))
             continue
         first, *others = exported.paths
         with standard_output():
             print(printable(f"wrote {', '.join([str(first), *(p.name for p in others)])}"))
-    return code
+    return FAILED if FAILED in codes else max(codes)

@@ -87,7 +87,7 @@ class Outputs:
         warnings = result.warnings
         if self.exports:
             from affect_pipe.pipeline.results.exports.formats import export
-            from affect_pipe.pipeline.results.exports.result import result_of
+            from affect_pipe.pipeline.results.result_file import result_of
 
             paths += export(result_of(result), self.exports, self.folder, result.media.path)
         if self.report:

@@ -20,14 +20,17 @@ from affect_pipe.fusion.config import LEVELS, SENTIMENT_LABELS, SENTIMENTS
 from affect_pipe.fusion.datasets.annotated import AnnotatedUtterance, AnnotatedVideo
 from affect_pipe.fusion.encoding import sentiment_classes
 from affect_pipe.fusion.gold_report import GoldFigure, GoldReport
-from affect_pipe.pipeline.results.exports.result import Judged, Result
+from affect_pipe.pipeline.results.result_file import Result
+from affect_pipe.pipeline.results.result_parts import UtterancePart
 
 MIN_OVERLAP = 0.5
-Pair = tuple[AnnotatedUtterance, Judged]
+Pair = tuple[AnnotatedUtterance, UtterancePart]
 
 
 def match(
-    gold: Sequence[AnnotatedUtterance], predicted: Sequence[Judged], least: float = MIN_OVERLAP
+    gold: Sequence[AnnotatedUtterance],
+    predicted: Sequence[UtterancePart],
+    least: float = MIN_OVERLAP,
 ) -> list[tuple[float, int, int]]:
     """Match utterances by time.
 
@@ -59,7 +62,7 @@ def match(
     return sorted(pairs, key=lambda pair: pair[1:])
 
 
-def _overlap(one: AnnotatedUtterance, other: Judged) -> float:
+def _overlap(one: AnnotatedUtterance, other: UtterancePart) -> float:
     common_s = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
     either_s = max(one.end_s, other.end_s) - min(one.start_s, other.start_s)
     return common_s / either_s if either_s > 0 and common_s > 0 else 0.0
@@ -115,7 +118,7 @@ def _figures(pairs: Sequence[Pair]) -> Iterator[GoldFigure]:
         yield from _class_figures(name, numbered)
 
 
-def _sentiment_pair(one: AnnotatedUtterance, other: Judged) -> tuple[int, int] | None:
+def _sentiment_pair(one: AnnotatedUtterance, other: UtterancePart) -> tuple[int, int] | None:
     """Return both classes in the finest scheme that both sides know, or None."""
     if other.sentiment is None or other.sentiment.label is None:
         return None

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from affect_pipe.pipeline.errors import ResultError, UsageError
 
-SUFFIXES = (".affect.json", ".affect.csv")
+SUFFIX = ".affect.json"
+SUFFIXES = (SUFFIX, ".affect.csv")
 REPORT_SUFFIX = ".report.html"
 EXPLANATION_SUFFIXES = (".attention.npz", ".attention.png")
 OVERLAY_SUFFIX = ".overlay.mp4"

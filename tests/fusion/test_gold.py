@@ -10,9 +10,10 @@ from sklearn.metrics import f1_score
 from affect_pipe.fusion.datasets.annotated import AnnotatedUtterance, AnnotatedVideo
 from affect_pipe.fusion.datasets.annotated_values import Labels
 from affect_pipe.fusion.gold import evaluate_gold, match
-from affect_pipe.pipeline.results.exports.result import Judged, Result
+from affect_pipe.pipeline.results.result_file import Result
+from affect_pipe.pipeline.results.result_parts import ResultParts, UtterancePart
 
-HERE = {"present": True, "reason": None}
+HERE = {"present": True, "reason": None, "quality": {}}
 
 
 def person(start_s, end_s, labels=None, speaker=None):
@@ -21,13 +22,13 @@ def person(start_s, end_s, labels=None, speaker=None):
 
 def model(start_s, end_s, label="neutral", intensity=None, emotions=None, speaker=None, **fields):
     names = fields.pop("names", ("negative", "neutral", "positive"))
-    return Judged.model_validate(
+    return UtterancePart.model_validate(
         {
             "index": 0,
             "start_s": start_s,
             "end_s": end_s,
             "text": "",
-            "speaker": speaker,
+            **({} if speaker is None else {"speaker": speaker}),
             "sentiment": {
                 "label": label,
                 "probabilities": dict.fromkeys(names, 1 / len(names)),
@@ -45,7 +46,8 @@ def model(start_s, end_s, label="neutral", intensity=None, emotions=None, speake
 
 def report(people, models, tmp_path, least=0.5):
     video = AnnotatedVideo(tmp_path / "gold.eaf", "talk.mp4", tuple(people))
-    result = Result(*("talk", "talk.mp4", "", "starter", "", "en", 100.0, True), tuple(models), {})
+    parts = ResultParts.model_construct(utterances=tuple(models))
+    result = Result("talk", "", parts, {"media": {"file": "talk.mp4"}})
     return evaluate_gold(video, result, least)
 
 

@@ -55,9 +55,9 @@ def test_elan_names_the_video_where_it_lies(results, clip, tmp_path, capsys):
         (["{out}", "--to", ","], 2, "no format is named"),
         (["{out}/none.json", "--to", "eaf"], 2, "there is no result"),
         (["{tmp}", "--to", "eaf"], 2, "holds no result"),
-        (["{tmp}/bad.affect.json", "--to", "eaf"], 1, "schema"),
-        (["{tmp}/cut.affect.json", "--to", "eaf"], 1, "damaged"),
-        (["{tmp}/text.affect.json", "--to", "eaf"], 1, "is no JSON"),
+        (["{tmp}/bad.affect.json", "--to", "eaf"], 2, "schema"),
+        (["{tmp}/cut.affect.json", "--to", "eaf"], 2, "damaged"),
+        (["{tmp}/text.affect.json", "--to", "eaf"], 2, "is no JSON"),
     ],
 )
 def test_what_cannot_be_exported_is_said_in_a_sentence(

@@ -37,7 +37,7 @@ def data_of(page: Path) -> dict:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("no json", "is not JSON"),
+        ("no json", "is no JSON"),
         ("[1, 2]", "is no result of the shape affect-pipe/1"),
         ('{"schema": "affect-pipe/2"}', "is no result of the shape affect-pipe/1"),
         ('{"schema": "affect-pipe/1", "media": {}}', "lacks asr, model"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from affect_pipe.pipeline.results.exports.result import Judged, Result
 from affect_pipe.pipeline.results.exports.tags import tag_of
+from affect_pipe.pipeline.results.result_file import Result
+from affect_pipe.pipeline.results.result_parts import UtterancePart
 
 
 def audacity_bytes(result: Result) -> bytes:
@@ -11,7 +12,7 @@ def audacity_bytes(result: Result) -> bytes:
     return "".join(map(_line, result.utterances)).encode("utf-8", "replace")
 
 
-def _line(utterance: Judged) -> str:
+def _line(utterance: UtterancePart) -> str:
     tag = tag_of(utterance)
     parts = (f"[{tag}]" if tag else "", f"{utterance.speaker}:" if utterance.speaker else "")
     # Tabs and line ends part fields and labels.

@@ -7,12 +7,13 @@ of subtitles, so a transcript read from these files has the words alone.
 
 from __future__ import annotations
 
-import html
 import re
 from datetime import timedelta
 
-from affect_pipe.pipeline.results.exports.result import Judged, Result
 from affect_pipe.pipeline.results.exports.tags import shown_emotions, tag_of
+from affect_pipe.pipeline.results.result_file import Result
+from affect_pipe.pipeline.results.result_parts import UtterancePart
+from affect_pipe.pipeline.results.webvtt import JOINER, cue, escaped, one_line, span, webvtt_file
 
 # Readable on the dark background that players put behind captions.
 _COLOURS = {
@@ -25,40 +26,23 @@ _COLOURS = {
     "sad": "#8fb8ff",
     "surprise": "#ffb86b",
 }
-# Shown as nothing; it parts what would be read as markup or as the arrow between two times.
-_JOINER = "\N{WORD JOINER}"
-_SHORTEST_S = 0.001
 # What readers of subtitles take for a name at most.
 _LONGEST_NAME = 40
 
 
 def vtt_bytes(result: Result) -> bytes:
     """Return WebVTT (W3C 2019): a cue an utterance, with voice and class spans and a style."""
-    rules = (f"::cue(.{name}) {{ color: {colour} }}\n" for name, colour in _COLOURS.items())
-    blocks = ["WEBVTT\n", "STYLE\n" + "".join(rules)]
-    for utterance in result.utterances:
-        payload = _vtt_payload(utterance)
-        if payload:
-            start, end = map(_clock, _span(utterance))
-            blocks.append(f"{utterance.index}\n{start} --> {end}\n{payload}\n")
-    return "\n".join(blocks).encode("utf-8", "replace")
+    rules = "".join(f"\n::cue(.{name}) {{ color: {colour} }}" for name, colour in _COLOURS.items())
+    shown = ((utterance, _vtt_payload(utterance)) for utterance in result.utterances)
+    cues = [cue(u.start_s, u.end_s, [text], str(u.index)) for u, text in shown if text]
+    return webvtt_file(["STYLE" + rules, *cues])
 
 
-def _clock(time_s: float) -> str:
-    minutes, milliseconds = divmod(round(time_s * 1000), 60_000)
-    return (
-        f"{minutes // 60:02d}:{minutes % 60:02d}:"
-        f"{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"
-    )
-
-
-def _vtt_payload(utterance: Judged) -> str:
-    tag, text = tag_of(utterance), _one_line(utterance.text)
-    shown = " ".join(part for part in (f"[{tag}]" if tag else "", text) if part)
+def _vtt_payload(utterance: UtterancePart) -> str:
+    tag = tag_of(utterance)
+    shown = escaped(" ".join(part for part in (f"[{tag}]" if tag else "", utterance.text) if part))
     if not shown:
         return ""
-    # WebVTT has escapes for its own markup, but not for what older readers of subtitles strip.
-    shown = html.escape(shown.replace("{\\", f"{{{_JOINER}\\"), quote=False)
     label = utterance.sentiment.label if utterance.sentiment is not None else None
     names = [label] if label else []
     names += [name for name, _ in shown_emotions(utterance)]
@@ -66,7 +50,7 @@ def _vtt_payload(utterance: Judged) -> str:
     if classes:
         shown = f"<c{classes}>{shown}</c>"
     if utterance.speaker:
-        shown = f"<v {html.escape(_one_line(utterance.speaker), quote=False)}>{shown}</v>"
+        shown = f"<v {escaped(utterance.speaker)}>{shown}</v>"
     return shown
 
 
@@ -81,10 +65,12 @@ def srt_bytes(result: Result) -> bytes:
 
     subtitles: list[srt.Subtitle] = []
     for utterance in result.utterances:
-        tag, text = tag_of(utterance), _undisturbed(_one_line(utterance.text))
+        tag, text = tag_of(utterance), _undisturbed(one_line(utterance.text))
         parts = (_srt_speaker(utterance.speaker), f"[{tag}]" if tag else "", text)
         content = " ".join(part for part in parts if part)
-        start, end = (timedelta(seconds=seconds) for seconds in _span(utterance))
+        start, end = (
+            timedelta(seconds=seconds) for seconds in span(utterance.start_s, utterance.end_s)
+        )
         if tag or text:
             subtitles.append(srt.Subtitle(len(subtitles) + 1, start, end, content))
     composed: str = srt.compose(subtitles, reindex=False)
@@ -93,24 +79,14 @@ def srt_bytes(result: Result) -> bytes:
 
 def _srt_speaker(speaker: str | None) -> str:
     """Return ``[Name]:``, in which any name is read back as a speaker; "" for nobody."""
-    name = " ".join(re.sub(r"[\[\]:<>]+", " ", _one_line(speaker or "")).split())[:_LONGEST_NAME]
+    name = " ".join(re.sub(r"[\[\]:<>]+", " ", one_line(speaker or "")).split())[:_LONGEST_NAME]
     if len(name) == 1:
         name = f"Speaker {name}"
     return f"[{name}]:" if name else ""
 
 
-def _span(utterance: Judged) -> tuple[float, float]:
-    """Start and end in whole milliseconds; nothing is shown for no time at all."""
-    start_s, end_s = round(utterance.start_s, 3), round(utterance.end_s, 3)
-    return start_s, max(end_s, round(start_s + _SHORTEST_S, 3))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.replace("\0", " ").split())
-
-
 def _undisturbed(text: str) -> str:
     """Part what a reader of subtitles, which know no escapes, would take for something else."""
-    text = text.replace("-->", f"--{_JOINER}>").replace("{\\", f"{{{_JOINER}\\")
-    text = re.sub(r"<(?=[/a-zA-Z\d])", f"<{_JOINER}", text)
-    return re.sub(r"&(?=[#\w]+;)", f"&{_JOINER}", text)
+    text = text.replace("-->", f"--{JOINER}>").replace("{\\", f"{{{JOINER}\\")
+    text = re.sub(r"<(?=[/a-zA-Z\d])", f"<{JOINER}", text)
+    return re.sub(r"&(?=[#\w]+;)", f"&{JOINER}", text)

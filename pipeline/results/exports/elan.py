@@ -16,7 +16,6 @@ from pathlib import PurePath
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from affect_pipe.pipeline.results.exports.result import Result
 from affect_pipe.pipeline.results.exports.tiers import (
     TEXT,
     Kind,
@@ -27,6 +26,7 @@ from affect_pipe.pipeline.results.exports.tiers import (
     storable,
     vocabularies,
 )
+from affect_pipe.pipeline.results.result_file import Result
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _DATE = "1970-01-01T00:00:00Z"

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.errors import ResultError, UsageError
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.results.exports.audacity import audacity_bytes
 from affect_pipe.pipeline.results.exports.captions import srt_bytes, vtt_bytes
 from affect_pipe.pipeline.results.exports.elan import eaf_bytes
 from affect_pipe.pipeline.results.exports.json_lines import json_lines_bytes
-from affect_pipe.pipeline.results.exports.result import BadResultError, Result
 from affect_pipe.pipeline.results.exports.textgrid import write_textgrid
+from affect_pipe.pipeline.results.result_file import Result
 from affect_pipe.pipeline.results.writing import result_path, write_result
 
 
@@ -83,9 +83,7 @@ def export(
     Raises
     ------
     ResultError
-        If one cannot be written.
-    BadResultError
-        If the result has parts that are not of its schema.
+        If one cannot be written, or cannot hold what the result says.
     """
     paths = tuple(folder / name for name in export_names(result.stem, formats))
     for name, path in zip(formats, paths, strict=True):
@@ -102,11 +100,11 @@ def export(
 def _content(name: str, result: Result) -> bytes:
     try:
         return _WRITERS[name](result)
-    # Tables take over what nothing here looks at: a file that was edited may have anything there.
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadResultError(
-            f"the result of {result.media} is damaged ({type(error).__name__}: {str(error)[:80]}): "
-            "analyse the video again."
+    # Columns of tables have types of their own: a number may be too large for one.
+    except (ValueError, OverflowError) as error:
+        raise ResultError(
+            f"the result of {result.media} does not fit into {name} ({str(error)[:80]}): export "
+            "it to other formats."
         ) from error
 
 

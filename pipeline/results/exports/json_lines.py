@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from affect_pipe.pipeline.results.exports.result import Result
+from affect_pipe.pipeline.results.result_file import Result
 
 
 def json_lines_bytes(result: Result) -> bytes:

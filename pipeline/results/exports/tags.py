@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from affect_pipe.pipeline.results.exports.result import Emotion, Judged
+from affect_pipe.pipeline.results.result_parts import EmotionPart, UtterancePart
 
 # The absence of emotion is told by no emotion being named.
 _NO_EMOTION = "no-emotion"
@@ -10,7 +10,7 @@ _NO_EMOTION = "no-emotion"
 _SHOWN_INTENSITY = 0.5
 
 
-def tag_of(utterance: Judged) -> str:
+def tag_of(utterance: UtterancePart) -> str:
     """Return the emotions that are present, strongest first, then sentiment; "" for nothing.
 
     A question mark after it says that the evidence cannot carry the prediction.
@@ -31,7 +31,7 @@ def tag_of(utterance: Judged) -> str:
     return f"{text}?" if text and doubtful else text
 
 
-def shown_emotions(utterance: Judged) -> list[tuple[str, Emotion]]:
+def shown_emotions(utterance: UtterancePart) -> list[tuple[str, EmotionPart]]:
     """Return the emotions that are present, strongest first, without the absence of any."""
     emotions = utterance.emotions or {}
     present = [(n, e) for n, e in emotions.items() if n != _NO_EMOTION and _is_present(e)]
@@ -40,7 +40,7 @@ def shown_emotions(utterance: Judged) -> list[tuple[str, Emotion]]:
     )
 
 
-def _is_present(emotion: Emotion) -> bool:
+def _is_present(emotion: EmotionPart) -> bool:
     if emotion.present is None:
         return (emotion.intensity or 0) >= _SHOWN_INTENSITY
     return emotion.present

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from affect_pipe.pipeline.results.exports.result import Result
 from affect_pipe.pipeline.results.exports.tiers import TEXT, Kind, Lane, kinds, lanes, one_line
+from affect_pipe.pipeline.results.result_file import Result
 
 # Praat refuses a TextGrid that lasts no time.
 _SHORTEST_MS = 1

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from affect_pipe.pipeline.records import MODALITIES, Modality
-from affect_pipe.pipeline.results.exports.result import Classes, Judged, Result
+from affect_pipe.pipeline.results.result_file import Result
+from affect_pipe.pipeline.results.result_parts import ClassPart, UtterancePart
 
 TEXT = "text"
 PRESENT, ABSENT = "present", "absent"
@@ -25,7 +26,7 @@ class Stretch:
 
     start_ms: int
     end_ms: int
-    utterance: Judged
+    utterance: UtterancePart
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class Kind:
     ----------
     vocabulary : str
         Name of the closed list its values come from; empty for free values.
-    value : callable (Judged) -> str or None
+    value : callable (UtterancePart) -> str or None
         What stands under an utterance; None for nothing.
     """
 
     name: str
-    value: Callable[[Judged], str | None]
+    value: Callable[[UtterancePart], str | None]
     vocabulary: str = ""
 
 
@@ -100,7 +101,7 @@ def vocabularies(result: Result) -> dict[str, tuple[str, ...]]:
     if any(u.emotions for u in result.utterances):
         found[PRESENCE] = (PRESENT, ABSENT)
     for name in ("arousal", "valence"):
-        scales: list[Classes | None] = [getattr(u, name) for u in result.utterances]
+        scales: list[ClassPart | None] = [getattr(u, name) for u in result.utterances]
         labels = _distinct(label for scale in scales if scale for label in scale.probabilities)
         if labels:
             found[name] = labels
@@ -129,7 +130,7 @@ def kinds(result: Result) -> tuple[Kind, ...]:
     return tuple(found)
 
 
-def _emotion_kinds(utterances: Sequence[Judged]) -> Iterator[Kind]:
+def _emotion_kinds(utterances: Sequence[UtterancePart]) -> Iterator[Kind]:
     for name in _distinct(name for u in utterances for name in u.emotions or ()):
         predicted = [u.emotions[name] for u in utterances if u.emotions and name in u.emotions]
         if any(emotion.present is not None for emotion in predicted):
@@ -139,16 +140,16 @@ def _emotion_kinds(utterances: Sequence[Judged]) -> Iterator[Kind]:
             yield Kind(f"{name} intensity", _emotion_intensity(name))
 
 
-def _sentiment(utterance: Judged) -> str | None:
+def _sentiment(utterance: UtterancePart) -> str | None:
     return utterance.sentiment.label if utterance.sentiment else None
 
 
-def _sentiment_intensity(utterance: Judged) -> str | None:
+def _sentiment_intensity(utterance: UtterancePart) -> str | None:
     return _number(utterance.sentiment.intensity) if utterance.sentiment else None
 
 
-def _presence(name: str) -> Callable[[Judged], str | None]:
-    def value(utterance: Judged) -> str | None:
+def _presence(name: str) -> Callable[[UtterancePart], str | None]:
+    def value(utterance: UtterancePart) -> str | None:
         emotion = (utterance.emotions or {}).get(name)
         if emotion is None or emotion.present is None:
             return None
@@ -157,23 +158,23 @@ def _presence(name: str) -> Callable[[Judged], str | None]:
     return value
 
 
-def _emotion_intensity(name: str) -> Callable[[Judged], str | None]:
-    def value(utterance: Judged) -> str | None:
+def _emotion_intensity(name: str) -> Callable[[UtterancePart], str | None]:
+    def value(utterance: UtterancePart) -> str | None:
         emotion = (utterance.emotions or {}).get(name)
         return None if emotion is None else _number(emotion.intensity)
 
     return value
 
 
-def _level(name: str) -> Callable[[Judged], str | None]:
-    def value(utterance: Judged) -> str | None:
-        scale: Classes | None = getattr(utterance, name)
+def _level(name: str) -> Callable[[UtterancePart], str | None]:
+    def value(utterance: UtterancePart) -> str | None:
+        scale: ClassPart | None = getattr(utterance, name)
         return None if scale is None else scale.label
 
     return value
 
 
-def _evidence(utterance: Judged) -> str | None:
+def _evidence(utterance: UtterancePart) -> str | None:
     if utterance.evidence is None:
         return None
     if utterance.evidence.sufficient:
@@ -181,8 +182,8 @@ def _evidence(utterance: Judged) -> str | None:
     return f"insufficient: {'; '.join(utterance.evidence.reasons)}"
 
 
-def _modality(name: Modality) -> Callable[[Judged], str | None]:
-    def value(utterance: Judged) -> str | None:
+def _modality(name: Modality) -> Callable[[UtterancePart], str | None]:
+    def value(utterance: UtterancePart) -> str | None:
         sense = utterance.modalities.get(name)
         if sense is None:
             return None
@@ -191,7 +192,7 @@ def _modality(name: Modality) -> Callable[[Judged], str | None]:
     return value
 
 
-def _face(utterance: Judged) -> str | None:
+def _face(utterance: UtterancePart) -> str | None:
     face = utterance.face
     if face is None:
         return None

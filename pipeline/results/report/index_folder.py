@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from affect_pipe.pipeline.batch.ledger import NAME, Account, final_failures, read_ledger
 from affect_pipe.pipeline.errors import ResultError
+from affect_pipe.pipeline.preflight import SUFFIX
 from affect_pipe.pipeline.results.report.index_rows import IndexRow, index_row, key_of
-from affect_pipe.pipeline.results.result_file import SUFFIX, read_result
+from affect_pipe.pipeline.results.result_file import read_result
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def read_folder(folder: Path, heard: Callable[[int], None] = lambda _: None) -> 
                 failed += _failures(accounts, below.parent)
                 videos |= _videos(accounts, below.parent)
             else:
-                result, digest = read_result(path)
-                rows.append(index_row(result, key_of(below), digest))
+                result = read_result(path)
+                rows.append(index_row(result.parts, key_of(below), result.digest))
                 heard(len(rows))
         except ResultError as error:
             unreadable.append(Unreadable(str(below), _without(str(error), path)))

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from affect_pipe.pipeline.preflight import SUFFIX
 from affect_pipe.pipeline.records import MODALITIES, Modality
 from affect_pipe.pipeline.results.json_result import NOT_USED
-from affect_pipe.pipeline.results.result_file import (
-    SUFFIX,
+from affect_pipe.pipeline.results.result_parts import (
     ClassPart,
     EmotionPart,
     ModelPart,
-    ResultFile,
+    ResultParts,
     UtterancePart,
 )
 
@@ -98,12 +98,12 @@ class IndexRow:
         return "" if parent == "." else parent
 
 
-def index_row(result: ResultFile, key: str, digest: str) -> IndexRow:
+def index_row(result: ResultParts, key: str, digest: str) -> IndexRow:
     """Summarise a result.
 
     Parameters
     ----------
-    result : ResultFile
+    result : ResultParts
     key : str
         As `IndexRow.key`.
     digest : str

@@ -72,7 +72,7 @@ def _name(data: ReportData) -> str:
 def _page(data: ReportData) -> Page:
     result = data.result
     utterances: Sequence[Mapping[str, Any]] = result["utterances"]
-    captions = to_webvtt(utterances).encode("utf-8", "replace")
+    captions = to_webvtt(utterances)
     return Page(
         template="video.html",
         title=str(result["media"]["file"]),

@@ -27,7 +27,7 @@ SAMPLE = json.loads(
 def put(folder: Path, key: str, **parts: Any) -> Path:
     path = folder / f"{key}.affect.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**SAMPLE, "features": [], **parts}), "utf-8")
+    path.write_text(json.dumps({**SAMPLE, "features": [], "attention": {}, **parts}), "utf-8")
     return path
 
 

@@ -168,7 +168,7 @@ def test_what_is_no_result_is_refused_in_a_sentence(document, tmp_path):
 
 def test_captions_are_read_back_by_a_reader_of_webvtt(document):
     document["utterances"][0]["text"] = "a < b &amp; --> \n\n c"
-    captions = webvtt.from_buffer(StringIO(to_webvtt(document["utterances"])))
+    captions = webvtt.from_buffer(StringIO(to_webvtt(document["utterances"]).decode()))
     assert len(captions) == len(document["utterances"])
     assert captions[0].start == "00:00:00.500"
     assert captions[1].lines[0] == "Ann: Oh no."

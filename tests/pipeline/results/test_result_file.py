@@ -37,9 +37,11 @@ def assert_sentence(error: pytest.ExceptionInfo[ResultError], name: str) -> None
 def test_what_is_read_is_what_the_file_says(tmp_path: Path) -> None:
     path = tmp_path / "talk.affect.json"
     path.write_text(json.dumps(SAMPLE), "utf-8")
-    result, digest = read_result(path)
-    assert digest == digest_file(path)
-    assert result.media.file == SAMPLE["media"]["file"]
+    result = read_result(path)
+    assert result.digest == digest_file(path)
+    assert result.published == SAMPLE
+    assert (result.stem, result.media) == ("talk", SAMPLE["media"]["file"])
+    assert result.parts.media.file == SAMPLE["media"]["file"]
     for read, written in zip(result.utterances, SAMPLE["utterances"], strict=True):
         assert read.text == written["text"]
         assert (read.start_s, read.end_s) == (written["start_s"], written["end_s"])
@@ -115,7 +117,9 @@ def test_half_a_surrogate_pair_is_read() -> None:
     # As json_result writes a file name that is no UTF-8; the whole pair beside it stays.
     media = {**SAMPLE["media"], "file": "a\udce9\N{GRINNING FACE}.mp4"}
     data = json.dumps({**SAMPLE, "media": media}).encode()
-    assert parse_result(data, "x").media.file == "a?\N{GRINNING FACE}.mp4"
+    found = parse_result(data, "x")
+    assert found.media == media["file"]
+    assert found.parts.media.file == "a?\N{GRINNING FACE}.mp4"
 
 
 def test_only_regular_files_of_a_size_are_read(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from affect_pipe.pipeline.results.exports.result import Result, read_result
 from affect_pipe.pipeline.results.json_result import schema
+from affect_pipe.pipeline.results.result_file import Result, read_result
 
 EMOTIONS = ("anger", "disgust", "fear", "happy", "sad", "surprise", "no-emotion")
 HERE = {"present": True, "reason": None, "quality": {}}

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from affect_pipe.pipeline.results.exports.elan import eaf_bytes
-from affect_pipe.pipeline.results.exports.result import result_of
+from affect_pipe.pipeline.results.result_file import result_of
 
 pympi = pytest.importorskip("pympi")
 
