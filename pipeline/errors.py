@@ -49,4 +49,4 @@ class MissingWeightsError(AffectPipeError):
 
 
 class ResultError(AffectPipeError):
-    """A result cannot be written."""
+    """A result cannot be written, or a file is no whole result."""

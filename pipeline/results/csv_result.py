@@ -72,14 +72,16 @@ def published_csv(published: Mapping[str, Any]) -> bytes:
     if not utterances:
         outputs = USUAL_OUTPUTS
     else:
+        # A model predicts a part of all or of none, but a file may have been edited.
+        told = {name for utterance in utterances for name in utterance}
         scales = ("arousal", "valence")
-        labels = {n: _labels(u.get(n) for u in utterances) for n in scales if n in utterances[0]}
+        labels = {n: _labels(u.get(n) for u in utterances) for n in scales if n in told}
         outputs = ModelOutputs(
-            sentiment=() if "sentiment" in utterances[0] else None,
-            emotions=_emotions(utterances) if "emotions" in utterances[0] else None,
+            sentiment=() if "sentiment" in told else None,
+            emotions=_emotions(utterances) if "emotions" in told else None,
             arousal=labels.get("arousal"),
             valence=labels.get("valence"),
-            evidence="evidence" in utterances[0],
+            evidence="evidence" in told,
         )
     shown = _shown(outputs, utterances)
     faces = any("face" in utterance for utterance in utterances)
@@ -181,8 +183,9 @@ def _row(utterance: Mapping[str, Any], shown: ModelOutputs, faces: bool) -> dict
         values.append(scale.get("label"))
         values += [scale.get("probabilities", {}).get(label) for label in labels]
     if shown.evidence:
-        evidence = utterance["evidence"]
-        values += [evidence["sufficient"], neutralise("; ".join(evidence["reasons"]))]
+        evidence = utterance.get("evidence") or {}
+        reasons = "; ".join(evidence.get("reasons", ()))
+        values += [evidence.get("sufficient"), neutralise(reasons)]
     if faces:
         face = utterance.get("face", {})
         names = ("n_faces", "track", "chosen_by", "confidence", "doubt")

@@ -22,6 +22,7 @@ FOLDER = "utterances"
 VERSION = "affect-pipe-utterances/1"
 _SENTIMENTS = USUAL_OUTPUTS.sentiment or ()
 _EMOTIONS = USUAL_OUTPUTS.emotions or ()
+_OF_EMOTION = ("probability", "present", "intensity")
 _FACE = ("n_faces", "track", "chosen_by", "confidence", "doubt")
 
 
@@ -141,7 +142,7 @@ def _of_utterance(utterance: Mapping[str, Any]) -> dict[str, Any]:
     }
     for name, emotion in (utterance.get("emotions") or {}).items():
         flat = _flat(name)
-        scores |= {f"{flat}_{what}": value for what, value in emotion.items()}
+        scores |= {f"{flat}_{what}": emotion[what] for what in _OF_EMOTION}
     for scale in ("arousal", "valence"):
         judged = utterance.get(scale) or {}
         row[scale] = judged.get("label")
