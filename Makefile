@@ -2,7 +2,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PYFEAT_VENV ?= .venv-pyfeat
-CLUSTER_VENV ?= .venv-cluster
 
 .PHONY: setup demo docs test test-pyfeat test-cluster check types wheel-test bench clean
 
@@ -31,15 +30,14 @@ test-pyfeat: $(PYFEAT_VENV)/.installed
 	AFFECT_PIPE_TEST_BACKENDS=pyfeat $(PYFEAT_VENV)/bin/pytest \
 		tests/extractors/visual/test_pyfeat.py tests/extractors/visual/test_picture_networks.py
 
-# Ray and an S3 server in an environment of their own: nothing else needs them.
-$(CLUSTER_VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(CLUSTER_VENV)
-	$(CLUSTER_VENV)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt \
-		-e ".[offline,dev,cluster,s3]" "moto[server]>=5"
+# Ray, fsspec for S3 and an S3 server: nothing else needs them.
+$(VENV)/.cluster: $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt \
+		-e ".[cluster,s3]" "moto[server]>=5"
 	touch $@
 
-test-cluster: $(CLUSTER_VENV)/.installed
-	$(CLUSTER_VENV)/bin/pytest tests/run/test_batch_ray.py tests/run/test_batch_urls.py \
+test-cluster: $(VENV)/.cluster
+	$(BIN)/pytest tests/run/test_batch_ray.py tests/run/test_batch_urls.py \
 		tests/pipeline/batch/test_remote.py
 
 check: setup types
