@@ -11,7 +11,7 @@ from affect_pipe.pipeline.cache_care import describe
 from affect_pipe.pipeline.entry_names import entry_folder
 from affect_pipe.pipeline.errors import AffectPipeError
 from affect_pipe.pipeline.fingerprint import digest_file
-from affect_pipe.pipeline.preflight import SUFFIXES
+from affect_pipe.pipeline.preflight import SUFFIX
 from affect_pipe.pipeline.storage import open_storage
 from affect_pipe.serving.jobs import Job, JobFolder
 
@@ -52,7 +52,7 @@ class Forgetting:
     def _digest_of(self, job: Job, video: Path) -> str:
         """Return the digest of a job's video, without reading all of it where there is a result."""
         with suppress(OSError, ValueError, LookupError, TypeError):
-            result = self._folder.results / f"{job.target}{SUFFIXES[0]}"
+            result = self._folder.results / f"{job.target}{SUFFIX}"
             return str(json.loads(result.read_bytes())["media"]["digest"])
         return digest_file(video)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from affect_pipe.pipeline.batch.engine import Attempt, Stop, Told
 from affect_pipe.pipeline.batch.records import Failure, Item
 from affect_pipe.pipeline.errors import AffectPipeError
-from affect_pipe.pipeline.preflight import SUFFIXES
+from affect_pipe.pipeline.preflight import SUFFIX
 from affect_pipe.pipeline.settings import RunSettings
 from affect_pipe.serving.jobs import Job, JobFolder
 from affect_pipe.serving.looking import apart
@@ -64,7 +64,7 @@ class ReportMaker:
 
     def make(self, folder: JobFolder, job: Job, stop: Stop) -> str:
         """Make the report of a job; return why that cannot be, or an empty text."""
-        result = folder.results / f"{job.target}{SUFFIXES[0]}"
+        result = folder.results / f"{job.target}{SUFFIX}"
         work = ReportWork(result, self.path(folder, job), self.settings)
         item = Item(str(folder.folder(job) / job.file), job.target)
         try:

@@ -241,5 +241,6 @@ def _where(error: Exception) -> str:
         return f", it lacks {', '.join(absent)}"
     first = faults[0]
     place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"])
-    one_line = " ".join(place.lstrip(".").split())
-    return f" at {one_line[:80]} ({first['msg']})" if place else f" ({first['msg']})"
+    one_line = " ".join(place.lstrip(".").split())[:80]
+    why = first["msg"].removeprefix("Value error, ")
+    return f" at {one_line} ({why})" if place else f" ({why})"

@@ -149,6 +149,10 @@ def test_a_wrong_part_is_a_sentence_and_never_a_crash(sample, tmp_path, capsys, 
         lambda d: d["utterances"][0].update(later=json.loads("[" * 500 + "]" * 500)),
         lambda d: d["utterances"][0].update(later={"a part of": ["the future"]}),
         lambda d: d["utterances"][0]["emotions"]["anger"].update(later=["the future"]),
+        lambda d: d["utterances"][0].update(speaker=""),
+        lambda d: [
+            d["utterances"][i].update(speaker=s) for i, s in enumerate(("A", "A ", "A (2)"))
+        ],
         lambda d: d["utterances"][0].update(index=2**31 - 1),
         lambda d: d["features"][0]["settings"].update(x=10**400),
         lambda d: d["utterances"].clear(),

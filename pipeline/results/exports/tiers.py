@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from affect_pipe.pipeline.records import MODALITIES, Modality
 from affect_pipe.pipeline.results.result_file import Result
@@ -67,11 +68,12 @@ class Kind:
 
 def lanes(result: Result) -> tuple[Lane, ...]:
     """Return the utterances by speaker, in order of first words; one empty lane for nobody."""
-    found = [lane for speaker in result.speakers for lane in _lanes_of(result, speaker)]
+    taken: set[str] = set()
+    found = [lane for speaker in result.speakers for lane in _lanes_of(result, speaker, taken)]
     return tuple(found) or (Lane("", None, ()),)
 
 
-def _lanes_of(result: Result, speaker: str | None) -> Iterator[Lane]:
+def _lanes_of(result: Result, speaker: str | None, taken: set[str]) -> Iterator[Lane]:
     rows: list[list[Stretch]] = []
     for utterance in result.utterances:
         if utterance.speaker != speaker:
@@ -86,8 +88,11 @@ def _lanes_of(result: Result, speaker: str | None) -> Iterator[Lane]:
         else:
             row.append(stretch)
     name = one_line(speaker or "")
-    for number, row in enumerate(rows, start=1):
-        label = name if number == 1 else f"{name} ({number})".strip()
+    labels = (name if n == 1 else f"{name} ({n})".strip() for n in count(1))
+    for row in rows:
+        # Names that differ in spaces alone are one on a line; tiers have names of their own.
+        label = next(label for label in labels if label not in taken)
+        taken.add(label)
         yield Lane(label, speaker, tuple(row))
 
 
