@@ -21,7 +21,7 @@ from affect_pipe.pipeline.preflight import EXPLANATION_SUFFIXES, SUFFIXES
 from affect_pipe.pipeline.settings import RunSettings
 
 if TYPE_CHECKING:
-    from affect_pipe.api import Analyzer
+    from affect_pipe.analysis import Analyzer
     from affect_pipe.extractors.speech.beside import TranscriptsBeside
     from affect_pipe.pipeline.records import VideoResult
 
@@ -123,7 +123,7 @@ class LookWork:
     @contextmanager
     def open(self) -> Iterator[Attempt[Seen]]:
         """Give the function that looks."""
-        from affect_pipe.api import Analyzer
+        from affect_pipe.analysis import Analyzer
         from affect_pipe.pipeline.media import probe
 
         identity = self.identities.opened()
@@ -172,7 +172,7 @@ class AnalyzeWork:
     @contextmanager
     def open(self) -> Iterator[Attempt[Product]]:
         """Give the function that analyses one video after another with the models loaded once."""
-        from affect_pipe.api import Analyzer
+        from affect_pipe.analysis import Analyzer
 
         identity = self.identities.opened()
         settings = self.identities.settings

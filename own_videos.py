@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from affect_pipe.extract import DEFAULT_FEATURES
+from affect_pipe.extractors import registry
 from affect_pipe.extractors.speech.no_words import NoWords
 from affect_pipe.extractors.speech.recognisers import choose
 from affect_pipe.extractors.speech.rttm import find_diarisation
@@ -19,6 +22,7 @@ from affect_pipe.fusion.datasets.folder_labels import (
     read_labels,
     utterances_of,
 )
+from affect_pipe.fusion.device_check import check_device
 from affect_pipe.fusion.recipes import own_videos as recipe
 from affect_pipe.fusion.recipes.own_videos import OwnVideosReport, OwnVideosSettings
 from affect_pipe.pipeline.cache import Cache, resolve_root
@@ -27,6 +31,7 @@ from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import AffectPipeError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.frame_process import FrameProcess
+from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.given_times import fill_words
 from affect_pipe.pipeline.interfaces import FeatureExtractor
 from affect_pipe.pipeline.records import FeatureBlock, Modality, Utterance
@@ -39,52 +44,68 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 
 
+def _ignore(line: str) -> None:
+    """Tell nobody."""
+
+
 def train_on_videos(
-    videos: Path,
-    labels: Path,
-    out: Path,
-    extractors: Sequence[FeatureExtractor],
-    run: RunSettings,
-    settings: OwnVideosSettings,
+    videos: str | Path,
+    labels: str | Path,
+    out: str | Path,
     *,
+    features: Sequence[str] = DEFAULT_FEATURES,
+    feature_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    settings: OwnVideosSettings | None = None,
+    run: RunSettings | None = None,
     sentiment_scale: float = 3.0,
     resume: bool = False,
-    tell: Tell = lambda line: None,
+    tell: Tell = _ignore,
     listener: Listener = ignore,
     listen: TrainingListener | None = None,
 ) -> OwnVideosReport:
-    """Describe every labelled segment through the pipeline and its cache, and train on them.
+    """Train a checkpoint on a folder of videos and a label file.
 
     A video that cannot be described is told of and left out; the others go on.
 
     Parameters
     ----------
-    videos, labels : Path
-        See `affect_pipe.fusion.datasets.folder_labels.read_labels`.
-    out : Path
-        Run folder.
-    extractors : sequence of FeatureExtractor
+    videos : str or Path
+        Folder that holds the videos, or clips, the label file names.
+    labels : str or Path
+        CSV: see `affect_pipe.fusion.datasets.folder_labels`.
+    out : str or Path
+        Run folder to write; ``analyze(video, RunSettings(model=out))`` uses its checkpoint.
+    features : sequence of str
         At most one a modality.
-    run : RunSettings
-        Of the pipeline: where words come from where the labels have none, limits, cache.
-    settings : OwnVideosSettings
+    feature_settings : mapping of feature name to settings, optional
+        What the checkpoint's contract then asks for.
+    settings : OwnVideosSettings, optional
+        Backbone, tasks, normalisation, training.
+    run : RunSettings, optional
+        Of the pipeline: where words come from that the labels do not have, limits, cache.
     sentiment_scale : float
-        Of MMSA's ``label``: the largest intensity.
+        Largest intensity of an MMSA label file.
     resume : bool
         Go on with the training that is in ``out``.
     tell : callable (line)
-        Hears what was left out and why.
-    listener : callable (Event)
-        Hears of every stage of every video.
-    listen : callable (TrainingEvent), optional
-        Hears of every step of the training.
+        Hears what is left out and why.
+    listener, listen : callable
+        Hear of every stage of every video, and of every step of the training.
 
     Raises
     ------
-    UsageError
-        If the labels or the folder are wrong, or no video could be described.
+    AffectPipeError
+        With one sentence that says what was wrong with which file and what to do.
     """
-    labelled = read_labels(labels, videos, sentiment_scale)
+    extractors = registry.build_all(features, feature_settings)
+    modalities = [extractor.spec().modality for extractor in extractors]
+    if len(set(modalities)) != len(modalities) or len(extractors) != len(features):
+        raise UsageError(
+            f"features {', '.join(features)} are of {', '.join(modalities)}: name one a modality."
+        )
+    settings = settings or own_videos_settings({}, {})
+    check_device(settings.training.device)
+    labelled = read_labels(Path(labels), Path(videos), sentiment_scale)
     for missing in labelled.missing[:10]:
         tell(
             f"warning: line {missing.line} of {labels}: no media for {missing.video} "
@@ -94,20 +115,58 @@ def train_on_videos(
         tell(f"warning: {len(labelled.missing) - 10} more label rows have no media")
     frames = FrameProcess()
     try:
-        describing = _Describing(labelled, tuple(extractors), run, frames, listener)
+        describing = _Describing(labelled, extractors, run or RunSettings(), frames, listener)
         features = describing.all(tell)
     finally:
         frames.close()
     return recipe.build(
         labelled,
         features,
-        out,
+        Path(out),
         settings,
-        name=out.name,
+        name=Path(out).name,
         resume=resume,
         tell=tell,
         listen=listen,
     )
+
+
+def own_videos_settings(given: Mapping[str, Any], training: Mapping[str, Any]) -> OwnVideosSettings:
+    """Check settings of a training on own videos.
+
+    Parameters
+    ----------
+    given : mapping
+        Fields of `OwnVideosSettings`; ``backbone_settings`` may be JSON text.
+    training : mapping
+        Fields of `affect_pipe.fusion.training_settings.TrainingSettings`.
+
+    Raises
+    ------
+    UsageError
+        If one does not fit; the sentence names it.
+    """
+    from pydantic import ValidationError
+
+    from affect_pipe.fusion.models.backbone import BACKBONES
+
+    fields = dict(given)
+    text = fields.get("backbone_settings")
+    if isinstance(text, str):
+        try:
+            fields["backbone_settings"] = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"the backbone's settings are no JSON: {error}.") from error
+    if fields.get("backbone", "cim") not in BACKBONES:
+        raise UsageError(
+            f"unknown backbone {quoted(fields['backbone'])}: known are {', '.join(BACKBONES)}."
+        )
+    try:
+        return OwnVideosSettings.model_validate({**fields, "training": dict(training)})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where} cannot be {quoted(first['input'])}: {first['msg']}.") from error
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from affect_pipe.api import Analyzer
+from affect_pipe.analysis import Analyzer
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.speech.no_words import NoWords
 from affect_pipe.extractors.speech.voice_activity import SileroVAD

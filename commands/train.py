@@ -102,6 +102,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _train_on_videos(arguments: argparse.Namespace) -> int:
     from affect_pipe import api
+    from affect_pipe.own_videos import own_videos_settings
     from affect_pipe.pipeline.progress import ProgressDisplay, TrainingDisplay
     from affect_pipe.pipeline.settings import load_settings
 
@@ -125,7 +126,7 @@ def _train_on_videos(arguments: argparse.Namespace) -> int:
         "seed": arguments.seed,
         "device": arguments.device,
     }
-    settings = api.own_videos_settings(
+    settings = own_videos_settings(
         {name: value for name, value in given.items() if value is not None},
         {name: value for name, value in training.items() if value is not None},
     )

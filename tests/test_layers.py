@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Modules at the root that put parts together for one verb each.
 COMPOSED = {
     *("annotations", "batch", "doctor", "exports", "feature_corpora", "mmsa_corpus"),
-    *("reporting", "reporting_folder"),
+    *("own_videos", "reporting", "reporting_folder"),
 }
 ALLOWED = {
     "pipeline": {"pipeline"},
@@ -79,7 +79,8 @@ def test_heavy_back_ends_are_imported_where_used(path):
 
 def test_no_import_cycles():
     graph = {}
-    for path in FILES:
+    # With the modules at the root, where imports inside of functions hide cycles too.
+    for path in [*FILES, *sorted(ROOT.glob("*.py"))]:
         parts = path.relative_to(ROOT).with_suffix("").parts
         module = ".".join(("affect_pipe", *parts)).removesuffix(".__init__")
         graph[module] = imported(ast.parse(path.read_text(encoding="utf-8")))

@@ -14,9 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from affect_pipe.pipeline.cache import resolve_root
 from affect_pipe.pipeline.records import FeatureSpec
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def corpora_folder(cache_dir: str | None) -> Path | None:
+    """Return the folder for corpus features; None, keep nothing, where the cache is no folder."""
+    root = resolve_root(cache_dir)
+    return root / "corpora" if isinstance(root, Path) else None
 
 
 def feature_key(what: str, spec: FeatureSpec, parts: Iterable[bytes | str]) -> str:

@@ -8,6 +8,7 @@ import pytest
 from affect_pipe import api
 from affect_pipe.cli import main
 from affect_pipe.fusion.checkpoint import load, read_config, resolve
+from affect_pipe.own_videos import own_videos_settings
 
 HEADER = "video,start_s,end_s,text,speaker,sentiment,happy,sad\n"
 ROWS = """\
@@ -196,7 +197,7 @@ def test_features_can_be_chosen(folder, cache, tmp_path):
         folder / "labels.csv",
         tmp_path / "voice",
         features=["egemaps"],
-        settings=api.own_videos_settings({"backbone": "mlp"}, {"epochs": 1}),
+        settings=own_videos_settings({"backbone": "mlp"}, {"epochs": 1}),
         run=api.RunSettings(cache_dir=cache),
     )
     assert [spec.name for spec in read_config(report.checkpoint).feature_specs()] == ["egemaps"]
