@@ -297,7 +297,9 @@ def test_videos_wait_for_memory_and_what_never_fits_fails(videos, cache, tmp_pat
     order = [e.name for e in heard if e.name in ("started", "done")]
     assert order == ["started", "done"] * 2
     heard.clear()
-    cold, tiny = RunSettings(cache_dir=str(tmp_path / "cold")), BatchOptions(memory_bytes=1_000_000)
+    # Enough to look at a video, not to work on one.
+    cold = RunSettings(cache_dir=str(tmp_path / "cold"))
+    tiny = BatchOptions(memory_bytes=400_000_000)
     summary = batch(given[:1], tmp_path / "o2", cold, options=tiny, listener=heard.append)
     ((_, why),) = summary.failed
     assert why.kind == "memory"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import sys
+from pathlib import Path
 
 import pytest
 
 from affect_pipe.pipeline.batch.cores import keep_to, shares, usable_cores
-from affect_pipe.pipeline.batch.engine import Attempt, Succeeded, Told
+from affect_pipe.pipeline.batch.engine import Succeeded
 from affect_pipe.pipeline.batch.local import LocalEngine
 from affect_pipe.pipeline.batch.records import Item, Task
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from telling_work import TellCores
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity"), reason="this system keeps no process to cores"
 )
-Seen = tuple[frozenset[int], str | None]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 5, 64])
@@ -44,18 +46,6 @@ def test_what_this_process_may_use_is_dealt():
         keep_to(allowed)
     keep_to(())
     assert os.sched_getaffinity(0) == allowed
-
-
-@dataclass(frozen=True)
-class TellCores:
-    """Work that says where it is allowed to run, and how many threads libraries are to begin."""
-
-    @contextmanager
-    def open(self) -> Iterator[Attempt[Seen]]:
-        def look(item: Item, tell: Callable[[Told], None]) -> Seen:
-            return frozenset(os.sched_getaffinity(0)), os.environ.get("OMP_NUM_THREADS")
-
-        yield look
 
 
 class Never:
