@@ -15,7 +15,6 @@ from affect_pipe.pipeline.batch.remote_store import is_url
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.media_files import AUDIO_SUFFIXES, VIDEO_SUFFIXES, MediaFile, find_media
-from affect_pipe.pipeline.results.utterance_dataset import FOLDER
 
 LISTS = (".txt", ".csv")
 _COLUMNS = ("video", "transcript", "diarisation", "language")
@@ -179,9 +178,4 @@ def _check_targets(items: Sequence[Item]) -> None:
             raise UsageError(
                 f"{other.video} and {item.video} would both write {item.target}.*: name the folder "
                 "above them, whose sub-folders are kept apart, or rename one."
-            )
-        if item.target.split("/")[0] == FOLDER and "/" in item.target:
-            raise UsageError(
-                f"the results of {item.video} would lie in {FOLDER}/, which is for the dataset of "
-                "utterances: rename its folder."
             )

@@ -75,7 +75,6 @@ def test_the_same_file_twice_is_one(videos):
         ("l.txt", "# nothing\n", "names no video"),
         ("l.txt", "a.mp4\na.mkv\n", "would both write a"),
         ("l.txt", "a.mp4\0\n", "NUL"),
-        ("l.txt", "utterances/a.mp4\n", "dataset"),
     ],
 )
 def test_lists_that_cannot_be_meant(tmp_path, name, text, match):
