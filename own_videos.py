@@ -115,13 +115,13 @@ def train_on_videos(
         tell(f"warning: {len(labelled.missing) - 10} more label rows have no media")
     frames = FrameProcess()
     try:
-        describing = _Describing(labelled, extractors, run or RunSettings(), frames, listener)
-        features = describing.all(tell)
+        describing = _Describing(labelled, tuple(extractors), run or RunSettings(), frames, listener)
+        described = describing.all(tell)
     finally:
         frames.close()
     return recipe.build(
         labelled,
-        features,
+        described,
         Path(out),
         settings,
         name=Path(out).name,
