@@ -21,14 +21,15 @@ from affect_pipe.pipeline.batch.find import find_items
 from affect_pipe.pipeline.batch.ledger import NAME, History, Ledger, read_ledger
 from affect_pipe.pipeline.batch.local import LocalEngine, Patience
 from affect_pipe.pipeline.batch.lock import only_one
-from affect_pipe.pipeline.batch.records import Item, Plan, Request, Summary
+from affect_pipe.pipeline.batch.names import unwritable
+from affect_pipe.pipeline.batch.records import Failure, Item, Plan, Request, Summary
 from affect_pipe.pipeline.batch.remote_media import WithRemoteMedia
 from affect_pipe.pipeline.batch.remote_store import is_url, place_of, store_at
 from affect_pipe.pipeline.batch.runner import make_plan, run_plan
 from affect_pipe.pipeline.batch.store import LocalStore, Store
 from affect_pipe.pipeline.cache import resolve_root
 from affect_pipe.pipeline.errors import UsageError
-from affect_pipe.pipeline.preflight import check_output
+from affect_pipe.pipeline.preflight import EXPLANATION_SUFFIXES, SUFFIXES, check_output
 from affect_pipe.pipeline.settings import RunSettings
 
 Tell = Callable[[str], None]
@@ -71,6 +72,8 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise UsageError(f"--workers {self.workers}: give a number from 1, or auto.")
+        if self.memory_bytes is not None and self.memory_bytes < 1:
+            raise UsageError("--memory 0: give a size above 0, as 8GB.")
         if self.retries < 0:
             raise UsageError(f"--retries {self.retries}: give a number from 0.")
         if self.threads < 1:
@@ -94,7 +97,9 @@ class BatchOptions:
         """Return the engine that looks at videos."""
         patience = Patience(_LOOK_S, _LOOK_S)
         workers = self.workers or usable_cores()
-        return LocalEngine(workers, self.memory_bytes, patience, RetryPolicy(_LOOK_RETRIES))
+        return LocalEngine(
+            workers, self.memory_bytes, patience, RetryPolicy(_LOOK_RETRIES), lenient=True
+        )
 
 
 @dataclass(frozen=True)
@@ -194,6 +199,8 @@ class Batch:
             self._store(),
             stop,
             retry=self.retry,
+            limits=(self.engine or self.options.engine()).limits(),
+            refused=self._unwritable(items),
         )
 
     def run(self, stop: Stop, listener: Listener = ignore, tell: Tell = _ignore) -> Summary:
@@ -244,6 +251,11 @@ class Batch:
             If not.
         """
         self._identities().opened()
+
+    def _unwritable(self, items: Sequence[Item]) -> dict[str, Failure]:
+        suffixes = (*SUFFIXES, *(EXPLANATION_SUFFIXES if self.explain else ()))
+        store = self._store()
+        return unwritable(items, suffixes, store.folder if isinstance(store, LocalStore) else None)
 
     def _store(self) -> Store:
         return self.store or LocalStore(self.out.absolute())

@@ -16,22 +16,18 @@ if TYPE_CHECKING:
     from affect_pipe.pipeline.batch.store import Store
 
 _COPIES = "20GB"
+_OF_RAY = ("address", "worker_cpus", "worker_gpus", "resources", "installed")
 
 
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     """Add them."""
     parser.add_argument(
         "--address",
-        default="auto",
         metavar="ADDRESS",
         help="Ray cluster: auto, host:port, ray://host:port, or local to begin one here (auto)",
     )
-    parser.add_argument(
-        "--worker-cpus", type=float, default=1.0, metavar="N", help="CPUs of a Ray worker (1)"
-    )
-    parser.add_argument(
-        "--worker-gpus", type=float, default=0.0, metavar="N", help="GPUs of one, as 0.25 (0)"
-    )
+    parser.add_argument("--worker-cpus", type=float, metavar="N", help="CPUs of a Ray worker (1)")
+    parser.add_argument("--worker-gpus", type=float, metavar="N", help="GPUs of one, as 0.25 (0)")
     parser.add_argument(
         "--resources",
         action="append",
@@ -61,6 +57,7 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
 def engine_of(arguments: argparse.Namespace, options: BatchOptions) -> Engine | None:
     """Return the engine that is asked for; None for that of this machine."""
     if arguments.engine == "local":
+        _refuse_ray_options(arguments)
         return None
     from affect_pipe.pipeline.batch.engine import RetryPolicy
     from affect_pipe.pipeline.batch.local import Patience
@@ -68,15 +65,29 @@ def engine_of(arguments: argparse.Namespace, options: BatchOptions) -> Engine | 
     from affect_pipe.pipeline.batch.ray_share import Share
 
     return RayEngine(
-        arguments.address,
+        "auto" if arguments.address is None else arguments.address,
         options.workers,
-        Share(arguments.worker_cpus, arguments.worker_gpus, options.memory_bytes),
+        Share(
+            1.0 if arguments.worker_cpus is None else arguments.worker_cpus,
+            0.0 if arguments.worker_gpus is None else arguments.worker_gpus,
+            options.memory_bytes,
+        ),
         resources_of(arguments.resources, options.memory_bytes),
         patience=Patience(options.timeout_s, options.stage_timeout_s),
         policy=RetryPolicy(options.retries),
         threads=options.threads,
         ship=not arguments.installed,
     )
+
+
+def _refuse_ray_options(arguments: argparse.Namespace) -> None:
+    from affect_pipe.pipeline.errors import UsageError
+
+    for name in _OF_RAY:
+        given = getattr(arguments, name)
+        if given is not None and given is not False and given != []:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is for Ray workers: add --engine ray, or leave it out.")
 
 
 def resources_of(given: Sequence[str], memory_bytes: int | None = None) -> dict[str, Share]:

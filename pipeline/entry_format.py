@@ -159,10 +159,22 @@ def read_entry(file: Readable) -> tuple[Header, dict[str, Array]]:
     if set(header.tensors) != set(header.digests):
         raise DamagedEntryError("its arrays are not those it lists")
     arrays = {name: _view(data, tensor) for name, tensor in header.tensors.items()}
+    if not _covered(header.tensors, len(data)):
+        raise DamagedEntryError("it holds bytes that belong to none of its arrays")
     for name, array in arrays.items():
         if _digest(array) != header.digests[name]:
             raise DamagedEntryError(f"its array {name!r} does not match its checksum")
     return header, arrays
+
+
+def _covered(tensors: Mapping[str, Mapping[str, Any]], n_bytes: int) -> bool:
+    """Whether the arrays lie one after another from the first byte to the last, as written."""
+    reached = 0
+    for start, stop in sorted(tuple(tensor["data_offsets"]) for tensor in tensors.values()):
+        if start != reached:
+            return False
+        reached = stop
+    return reached == n_bytes
 
 
 def _view(data: bytes, tensor: Mapping[str, Any]) -> Array:

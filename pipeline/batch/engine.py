@@ -6,12 +6,12 @@ tells what came of each. The work knows nothing of processes and machines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from affect_pipe.pipeline.batch.records import Failure, Item, Task
+from affect_pipe.pipeline.batch.records import Failure, Item, LimitName, Task
 from affect_pipe.pipeline.events import Event
 from affect_pipe.pipeline.placement import Kinds
 
@@ -171,6 +171,12 @@ class Engine(Protocol):
     @property
     def workers(self) -> int:
         """How many attempts may run at once; for the ledger, and the first guess of time left."""
+
+    def limits(self) -> Mapping[LimitName, float]:
+        """Return what a video may take now: bytes of memory, seconds; infinite without a bound.
+
+        A video that failed for less is due again.
+        """
 
     def run(
         self,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, ClassVar, Literal
 
-from affect_pipe.pipeline.batch.records import FailureKind
+from affect_pipe.pipeline.batch.records import FailureKind, LimitName
 
 SCHEMA = "affect-pipe-batch/1"
 State = Literal["started", "progress", "computed", "cached", "failed"]
@@ -37,7 +37,11 @@ class BatchEvent:
 
 @dataclass(frozen=True)
 class Planned(BatchEvent):
-    """A run begins: what was asked, and what there is to do; ``cached`` of ``due`` take little."""
+    """A run begins: what was asked, and what there is to do; ``cached`` of ``due`` take little.
+
+    ``gone`` are targets that are no longer found, ``back`` those that are found again; each is told
+    once.
+    """
 
     name: ClassVar[str] = "planned"
     found: int
@@ -55,6 +59,8 @@ class Planned(BatchEvent):
     copies: str | None = None
     copies_bytes: int | None = None
     cached: int = 0
+    gone: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,10 @@ class ItemDone(BatchEvent):
 
 @dataclass(frozen=True)
 class ItemFailed(BatchEvent):
-    """An attempt came to nothing; ``final`` when there will be no other."""
+    """An attempt came to nothing; ``final`` when there will be no other.
+
+    ``limit`` is how large the limit ``limited_by`` was, where that was the cause.
+    """
 
     name: ClassVar[str] = "failed"
     video: str
@@ -116,6 +125,8 @@ class ItemFailed(BatchEvent):
     identity: str | None = None
     seconds: float = 0.0
     peak_bytes: int = 0
+    limited_by: LimitName | None = None
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,7 @@ class Overall(BatchEvent):
 
 @dataclass(frozen=True)
 class Ended(BatchEvent):
-    """A run ends; where there is none, it was killed."""
+    """A run ends; where there is none, it was killed. ``error`` is what ended it early."""
 
     name: ClassVar[str] = "ended"
     done: int
@@ -155,6 +166,7 @@ class Ended(BatchEvent):
     abandoned: int
     seconds: float
     peak_bytes: int = 0
+    error: str | None = None
 
 
 Listener = Callable[[BatchEvent], None]

@@ -21,7 +21,6 @@ from affect_pipe.pipeline.media_files import (
     same_targets,
     told_clashes,
 )
-from affect_pipe.pipeline.results.utterance_dataset import FOLDER
 
 LISTS = (".txt", ".csv")
 _WILD = "*?["
@@ -192,9 +191,3 @@ def _check_targets(items: Sequence[Item]) -> None:
             f"{told_clashes(clashes)}: name the folder above them, whose sub-folders are kept "
             "apart, or rename one of each."
         )
-    for item in items:
-        if item.target.split("/")[0] == FOLDER and "/" in item.target:
-            raise UsageError(
-                f"the results of {item.video} would lie in {FOLDER}/, which is for the dataset of "
-                "utterances: rename its folder."
-            )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -89,10 +90,17 @@ class Ledger:
             raise self._broken(error) from error
 
     def _append(self, data: bytes) -> None:
-        written = self._file.write(data)
-        while written < len(data):  # a disk that fills up takes a part
-            data = data[written:]
+        before = self._file.seek(0, os.SEEK_END)
+        try:
             written = self._file.write(data)
+            while written < len(data):  # a disk that fills up takes a part
+                data = data[written:]
+                written = self._file.write(data)
+        except OSError:
+            # The part is of no use, and there may be room for a shorter line in its place.
+            with suppress(OSError):
+                self._file.truncate(before)
+            raise
         os.fsync(self._file.fileno())
 
     def _broken(self, error: OSError) -> ResultError:
@@ -138,12 +146,15 @@ class Account:
         The attempt whose end is not told: it runs, or was killed.
     attempts : int
         Failed attempts since it was last done or given up.
+    gone : bool
+        Whether a later plan did not find the video any more.
     """
 
     done: ItemDone | None = None
     failed: ItemFailed | None = None
     running: AttemptStarted | None = None
     attempts: int = 0
+    gone: bool = False
 
 
 @dataclass
@@ -223,6 +234,10 @@ def _take(line: Line, history: History) -> None:
         # What an earlier run was in the middle of, it is no longer.
         for account in history.accounts.values():
             account.running = None
+        for target in event.gone:
+            history.accounts.setdefault(target, Account()).gone = True
+        for target in event.back:
+            history.accounts.setdefault(target, Account()).gone = False
     elif isinstance(event, Ended):
         history.ended = event
     elif isinstance(event, AttemptStarted | ItemDone | ItemFailed | ItemAbandoned):
@@ -231,6 +246,7 @@ def _take(line: Line, history: History) -> None:
 
 
 def _account(event: BatchEvent, account: Account) -> None:
+    account.gone = False
     if isinstance(event, AttemptStarted):
         account.running = event
         return

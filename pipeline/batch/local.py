@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ from affect_pipe.pipeline.batch.engine import (
 from affect_pipe.pipeline.batch.failures import crash_of
 from affect_pipe.pipeline.batch.memory import BASE_BYTES, default_budget, estimate
 from affect_pipe.pipeline.batch.process import Running, WorkerProcess
-from affect_pipe.pipeline.batch.records import Failure, Seen, Task
+from affect_pipe.pipeline.batch.records import Failure, LimitName, Seen, Task
 from affect_pipe.pipeline.batch.worker import Message
 from affect_pipe.pipeline.errors import AffectPipeError, StageError
 from affect_pipe.pipeline.events import Event
@@ -73,14 +74,24 @@ class Patience:
         stage = running.stage()
         if self.video_s is not None and running.seconds() > self.video_s:
             during = f" and was in {stage}" if stage else ""
-            return Failure("timeout", f"it took more than {self.video_s:g} s{during}.", stage)
+            reason = f"it took more than {self.video_s:g} s{during}: raise --timeout."
+            return Failure("timeout", reason, stage, "timeout", self.video_s)
         limit, now = self.of_stage(running.task.seen), time.monotonic()
         for name, began_s in running.stages.items():
             if now - began_s > limit:
-                return Failure("timeout", f"its stage {name} took more than {limit:g} s.", name)
+                reason = f"its stage {name} took more than {limit:g} s: raise --stage-timeout."
+                return Failure("timeout", reason, name, "stage-timeout", limit)
         if not running.stages and now - running.last_s > limit:
-            return Failure("timeout", f"nothing happened between its stages for {limit:g} s.")
+            reason = f"nothing happened between its stages for {limit:g} s: raise --stage-timeout."
+            return Failure("timeout", reason, None, "stage-timeout", limit)
         return None
+
+    def limits(self) -> dict[LimitName, float]:
+        """Return the least that any video is given."""
+        return {
+            "timeout": math.inf if self.video_s is None else self.video_s,
+            "stage-timeout": self.of_stage(Seen(None)),
+        }
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,8 @@ class LocalEngine:
         many workers there are.
     feed : Feed or None
         Where more tasks come from while it works.
+    lenient : bool
+        Whether one that is alone may take more than the budget.
     """
 
     workers: int
@@ -109,11 +122,18 @@ class LocalEngine:
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     threads: int = 1
     feed: Feed | None = None
+    lenient: bool = False
 
     @property
     def name(self) -> str:
         """``local``."""
         return "local"
+
+    def limits(self) -> dict[LimitName, float]:
+        """Return what a video may take; see `engine.Engine.limits`."""
+        # What is free is never twice the same: only a good deal more is more.
+        budget = default_budget() / 1.1 if self.budget_bytes is None else self.budget_bytes
+        return {"memory": budget, **self.patience.limits()}
 
     def run(
         self,
@@ -346,7 +366,7 @@ class _Run(Generic[R]):
             idle.close()
             return
         running = [(w, w.running) for w in self.pool if w.running and w.running.began_s is not None]
-        if not running:
+        if not running or (self.engine.lenient and len(self._busy()) == 1):
             return
         # The one that was begun first gets through.
         worker, youngest = max(running, key=lambda pair: pair[1].began_s or 0.0)
@@ -358,7 +378,9 @@ class _Run(Generic[R]):
             return
         took = format_size(worker.peak_bytes)
         reason = f"it alone takes more memory ({took}) than the budget ({budget}): raise --memory."
-        self._failed(worker, youngest, Failure("memory", reason, youngest.stage()))
+        budget_bytes = float(self.budget_bytes)
+        failure = Failure("memory", reason, youngest.stage(), "memory", budget_bytes)
+        self._failed(worker, youngest, failure)
 
     def _end(self, worker: WorkerProcess) -> None:
         worker.kill()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import inf
 from typing import Self
 
 from affect_pipe.pipeline.batch.engine import EngineEvent, R, RetryPolicy, StagedWork, Stop, Work
@@ -17,7 +19,7 @@ from affect_pipe.pipeline.batch.ray_cluster import connect, machines, ray_module
 from affect_pipe.pipeline.batch.ray_crew import Crew, Errand
 from affect_pipe.pipeline.batch.ray_run import RayRun
 from affect_pipe.pipeline.batch.ray_share import Role, Share, roles_of, staff
-from affect_pipe.pipeline.batch.records import Task
+from affect_pipe.pipeline.batch.records import LimitName, Task
 from affect_pipe.pipeline.placement import EVERY
 
 
@@ -105,6 +107,11 @@ class RayEngine:
         """
         return sum(self._staff(self.roles))
 
+    def limits(self) -> dict[LimitName, float]:
+        """Return what a video may take; see `engine.Engine.limits`."""
+        given = self.share.memory_bytes
+        return {"memory": inf if given is None else given, **self.patience.limits()}
+
     def run(
         self,
         work: Work[R],
@@ -127,14 +134,17 @@ class RayEngine:
         return staff([role.share for role in roles], list(machines().values()))
 
     def _crews(self, work: Work[R]) -> list[Crew]:
-        """Return the crews that do some work; one, where it has no stages to tell apart."""
+        """Return the crews that do some work; one, where it has no stages to tell apart.
+
+        Such work only looks at videos: no bound on its memory says anything of a video.
+        """
         placed = (
             [work.placed(role.kinds) for role in self.roles] if isinstance(work, StagedWork) else []
         )
         parts = [part for part in placed if part is not None]
         roles: Sequence[Role] = self.roles
         if len(parts) < len(roles):
-            roles, parts = (Role("r", self.share, EVERY),), [work]
+            roles, parts = (Role("r", replace(self.share, memory_bytes=None), EVERY),), [work]
         put = ray_module().put
         counts = self._staff(roles)
         return [Crew(*three) for three in zip(roles, counts, map(put, parts), strict=True)]

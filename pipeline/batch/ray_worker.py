@@ -177,4 +177,5 @@ class RayWorker:
             return None
         took, given = format_size(worker.rss_bytes), format_size(self._memory_bytes)
         reason = f"it takes more memory ({took}) than a worker is given ({given}): raise --memory."
-        return Failure("memory", reason, running.stage())
+        given_bytes = float(self._memory_bytes)
+        return Failure("memory", reason, running.stage(), "memory", given_bytes)

@@ -14,6 +14,8 @@ FailureKind = Literal["refused", "error", "crash", "timeout", "memory"]
 something else went wrong in the worker. ``crash``: the worker died. ``timeout``: it took too long
 and was killed. ``memory``: it alone took more than the budget.
 """
+LimitName = Literal["memory", "timeout", "stage-timeout"]
+"""What a video was given of what can be given more of: the option that says how much."""
 FAILURE_KINDS: tuple[FailureKind, ...] = ("refused", "error", "crash", "timeout", "memory")
 
 
@@ -110,11 +112,17 @@ class Failure:
         One sentence.
     stage : str or None
         The stage that was at work, where that is known.
+    limited_by : str or None
+        The limit that it came up against: another attempt may help when that is larger.
+    limit : float or None
+        How large it was: bytes of memory, seconds of time.
     """
 
     kind: FailureKind
     reason: str
     stage: str | None = None
+    limited_by: LimitName | None = None
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -148,12 +156,17 @@ class Plan:
         Found so by looking at them now.
     failed : tuple of (Item, Failure)
         Failed before, for all attempts, and nothing about them has changed since.
+    gone, back : tuple of str
+        Targets that the ledger knows and that are no longer found; those that were gone, and are
+        found again.
     """
 
     done: tuple[Item, ...] = ()
     due: tuple[Task, ...] = ()
     unreadable: tuple[tuple[Item, Failure], ...] = ()
     failed: tuple[tuple[Item, Failure], ...] = ()
+    gone: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
 
     @property
     def found(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from affect_pipe.pipeline.batch.display import duration
@@ -12,6 +12,8 @@ from affect_pipe.pipeline.batch.ledger import History
 from affect_pipe.pipeline.sizes import format_size
 
 _SLOWEST = 5
+# Videos that are named for a warning of many.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -20,11 +22,13 @@ class Status:
 
     Attributes
     ----------
-    state : {"running", "ended", "stopped", "killed", "never run"}
+    state : {"running", "ended", "stopped", "broken off", "killed", "never run"}
     found, done, due : int
     failed : tuple of ItemFailed
-        For good.
+        For good, of videos that the last plan found.
     running : tuple of AttemptStarted
+    gone : int
+        How many videos the ledger knows that the last plan did not find.
     """
 
     state: str
@@ -33,6 +37,7 @@ class Status:
     due: int
     failed: tuple[ItemFailed, ...]
     running: tuple[AttemptStarted, ...]
+    gone: int = 0
 
 
 def status(history: History, *, held: bool) -> Status:
@@ -47,7 +52,7 @@ def status(history: History, *, held: bool) -> Status:
     planned = history.planned
     if planned is None:
         return Status("never run", 0, 0, 0, (), ())
-    accounts = history.accounts.values()
+    accounts = [account for account in history.accounts.values() if not account.gone]
     failed = tuple(a.failed for a in accounts if a.failed is not None and a.failed.final)
     running = tuple(a.running for a in accounts if a.running is not None)
     done = planned.done + len({e.target for e in _done(history)})
@@ -59,30 +64,46 @@ def status(history: History, *, held: bool) -> Status:
         state = "running"
     elif ended is None:
         state = "killed"
+    elif ended.error is not None:
+        state = "broken off"
     else:
         state = "stopped" if ended.abandoned else "ended"
-    return Status(state, found, done, due, failed, running)
+    gone = len(history.accounts) - len(accounts)
+    return Status(state, found, done, due, failed, running, gone)
 
 
 def status_lines(found: Status, history: History) -> Iterator[str]:
     """Yield where a batch stands, line by line."""
     yield f"{found.state}; last run {history.started}, last word {history.last}"
+    if found.state == "broken off" and history.ended is not None:
+        yield f"broken off: {history.ended.error}"
+    elif found.state == "killed":
+        yield "no end was told: it was killed, or the ledger's disk was full"
     if history.planned is not None:
         yield f"planned: {planned_line(history.planned)}"
-    yield (f"{found.found} videos: {found.done} done, {len(found.failed)} failed, {found.due} due")
+    counts = f"{found.done} done, {len(found.failed)} failed, {found.due} due"
+    # Not counted with the others, and not failed ones.
+    gone = f"; {found.gone} no longer there" if found.gone else ""
+    yield f"{found.found} videos: {counts}{gone}"
     for event in found.running:
         was = "in work" if found.state == "running" else "was in work"
         yield f"{was}: {event.video} (attempt {event.attempt}, {event.worker})"
     for failure in found.failed:
         why = f"{failure.kind}, attempt {failure.attempt}"
-        yield f"failed: {failure.video} ({why}): {failure.reason}"
+        yield f"failed ({why}): {reason_of(failure.video, failure.reason)}"
     if history.damaged:
         yield f"{history.damaged} lines of the ledger cannot be read; what they told is done again"
 
 
+def reason_of(video: str, reason: str) -> str:
+    """Return a sentence that names the video, once."""
+    return reason if video in reason else f"{video}: {reason}"
+
+
 def report_lines(history: History) -> Iterator[str]:
     """Yield what all runs of a batch came to, line by line."""
-    done = [a.done for a in history.accounts.values() if a.done is not None]
+    there = [account for account in history.accounts.values() if not account.gone]
+    done = [account.done for account in there if account.done is not None]
     media_s = sum(event.duration_s for event in done)
     work_s = sum(event.seconds for event in done)
     n_utterances = sum(event.utterances for event in done)
@@ -102,9 +123,18 @@ def report_lines(history: History) -> Iterator[str]:
         yield f"stage {stage}: {duration(seconds)}, {speed}"
     for event in sorted(done, key=lambda e: -e.seconds)[:_SLOWEST]:
         yield f"slowest: {event.video}: {duration(event.seconds)} for {duration(event.duration_s)}"
+    yield from _warning_lines(done)
+
+
+def _warning_lines(done: Sequence[ItemDone]) -> Iterator[str]:
+    """Yield each warning once, that of the most videos first."""
+    videos: defaultdict[str, list[str]] = defaultdict(list)
     for event in done:
-        for warning in event.warnings:
-            yield f"warning: {event.video}: {warning}"
+        for warning in dict.fromkeys(event.warnings):
+            videos[warning].append(event.video)
+    for warning, of in sorted(videos.items(), key=lambda pair: -len(pair[1])):
+        named = ", ".join(of[:_NAMED]) + (", ..." if len(of) > _NAMED else "")
+        yield f"warning of {len(of)} video{'s' * (len(of) > 1)}: {warning} ({named})"
 
 
 def _done(history: History) -> list[ItemDone]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from affect_pipe.pipeline.batch.engine import (
@@ -33,6 +34,7 @@ from affect_pipe.pipeline.batch.ledger import Account, History, Ledger
 from affect_pipe.pipeline.batch.records import (
     Failure,
     Item,
+    LimitName,
     Plan,
     Product,
     Request,
@@ -42,6 +44,7 @@ from affect_pipe.pipeline.batch.records import (
 )
 from affect_pipe.pipeline.batch.store import Store
 from affect_pipe.pipeline.batch.tally import Tally
+from affect_pipe.pipeline.errors import ResultError
 
 Look = Callable[[Mapping[str, str]], Work[Seen]]
 """Makes the work that looks at videos; it is told the identities of those that are not due, by
@@ -57,6 +60,8 @@ def make_plan(
     stop: Stop,
     *,
     retry: bool = False,
+    limits: Mapping[LimitName, float] | None = None,
+    refused: Mapping[str, Failure] | None = None,
 ) -> Plan:
     """Look at every video, in workers that may die of it, and say what there is to do.
 
@@ -64,9 +69,13 @@ def make_plan(
     ----------
     retry : bool
         Whether what failed for good is due again.
+    limits : mapping of name to float, optional
+        What a video may take now (`engine.Engine.limits`): what failed for less is due again.
+    refused : mapping of target to Failure, optional
+        Those that need no look.
     """
     seen: dict[str, Seen] = {}
-    refused: dict[str, Failure] = {}
+    refused = dict(refused or {})
 
     def take(event: EngineEvent[Seen]) -> None:
         if isinstance(event, Succeeded):
@@ -74,9 +83,13 @@ def make_plan(
         elif isinstance(event, Failed) and event.final:
             refused[event.item.target] = event.failure
 
+    def again(failed: ItemFailed) -> bool:
+        return retry or not failed.final or _has_more(failed, limits or {})
+
     accounts = {item.target: history.accounts.get(item.target, Account()) for item in items}
-    settled = {t: i for t, a in accounts.items() if (i := _settled(a, store, retry)) is not None}
-    engine.run(look(settled), [Task(item) for item in items], take, stop)
+    settled = {t: i for t, a in accounts.items() if (i := _settled(a, store, again)) is not None}
+    tasks = [Task(item) for item in items if item.target not in refused]
+    engine.run(look(settled), tasks, take, stop)
     done: list[Item] = []
     due: list[Task] = []
     failed: list[tuple[Item, Failure]] = []
@@ -89,20 +102,33 @@ def make_plan(
         if found.identity is None or found.identity != settled.get(item.target):
             due.append(Task(item, account.attempts, found))
         elif before is not None:
-            failed.append((item, Failure(before.kind, before.reason, before.stage)))
+            failed.append((item, _as_failure(before)))
         else:
             done.append(item)
-    return Plan(tuple(done), tuple(due), tuple(unreadable), tuple(failed))
+    gone = (t for t, account in history.accounts.items() if t not in accounts and not account.gone)
+    back = (target for target, account in accounts.items() if account.gone)
+    return Plan(tuple(done), tuple(due), tuple(unreadable), tuple(failed), tuple(gone), tuple(back))
 
 
-def _settled(account: Account, store: Store, retry: bool) -> str | None:
+def _as_failure(event: ItemFailed) -> Failure:
+    return Failure(event.kind, event.reason, event.stage, event.limited_by, event.limit)
+
+
+def _has_more(failed: ItemFailed, limits: Mapping[LimitName, float]) -> bool:
+    """Whether a video is now given more of what it had too little of."""
+    if failed.limited_by is None or failed.limit is None:
+        return False
+    return limits.get(failed.limited_by, 0.0) > failed.limit
+
+
+def _settled(account: Account, store: Store, again: Callable[[ItemFailed], bool]) -> str | None:
     """Return the identity with which an item need not be worked on; None where it must be.
 
     That is where it has failed for good, or was done and the very files are there.
     """
     before, last = account.failed, account.done
     if before is not None:
-        return before.identity if before.final and not retry else None
+        return None if again(before) else before.identity
     if last is None or not last.results:
         return None
     there = all(store.digest(name) == digest for name, digest in last.results.items())
@@ -146,12 +172,18 @@ def run_plan(
             copies=request.copies,
             copies_bytes=request.copies_bytes,
             cached=plan.cached,
+            gone=plan.gone,
+            back=plan.back,
         )
     )
-    for item, failure in plan.unreadable:
-        book.unreadable(item, failure, history.accounts.get(item.target, Account()))
-    book.overall()
-    engine.run(work, plan.due, book.take, stop)
+    try:
+        for item, failure in plan.unreadable:
+            book.unreadable(item, failure, history.accounts.get(item.target, Account()))
+        book.overall()
+        engine.run(work, plan.due, book.take, stop)
+    except BaseException as error:
+        book.broken_off(plan, error)
+        raise
     return book.summary(plan)
 
 
@@ -238,6 +270,8 @@ class _Book:
                 self.identities.get(item.target),
                 round(event.seconds, 3),
                 event.peak_bytes,
+                failure.limited_by,
+                failure.limit,
             )
         )
         self.overall()
@@ -270,9 +304,22 @@ class _Book:
         self.listener(self.tally.overall())
 
     def summary(self, plan: Plan) -> Summary:
+        summary = self._summed(plan)
+        self.tell(self._ended(summary))
+        return summary
+
+    def broken_off(self, plan: Plan, error: BaseException) -> None:
+        """Tell the ledger, if it can still be told, that a run ends before its work is done."""
+        why = None if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+        with suppress(ResultError):
+            self.ledger.write(replace(self._ended(self._summed(plan)), error=why))
+
+    def _ended(self, summary: Summary) -> Ended:
+        n = len(summary.done), len(summary.failed), len(summary.abandoned)
+        return Ended(*n, round(self.tally.seconds(), 3), self.peak_bytes)
+
+    def _summed(self, plan: Plan) -> Summary:
         ended = {item.target for item in self.done} | {item.target for item, _ in self.failed}
         left = tuple(task.item for task in plan.due if task.item.target not in ended)
         failed = (*plan.failed, *self.failed)
-        seconds = round(self.tally.seconds(), 3)
-        self.tell(Ended(len(self.done), len(failed), len(left), seconds, self.peak_bytes))
         return Summary(plan, tuple(self.done), failed, left, self.peak_bytes)

@@ -193,6 +193,20 @@ def test_a_file_cut_short_is_reported_and_dropped(
     assert KEY in problem
 
 
+@pytest.mark.parametrize("arrays", [{"x": np.arange(100)}, {}, {"x": np.zeros(0)}])
+def test_bytes_after_the_last_array_are_damage(
+    local: Cache, tmp_path: Path, problems: list[str], arrays: dict[str, Any]
+) -> None:
+    local.put(KEY, "s", arrays, {})
+    with place(tmp_path / "cache").open("ab") as file:
+        file.write(b"xx\n")
+    assert [problem.key for problem in local.verify()] == [KEY]
+    assert local.get(KEY) is None
+    local.put(KEY, "s", arrays, {})
+    check_is(local.get(KEY), arrays, {})
+    assert local.verify() == []
+
+
 @pytest.mark.parametrize(
     "garbage",
     [

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from affect_pipe.pipeline.batch.engine import Attempt, Told
 from affect_pipe.pipeline.batch.records import Item
+from affect_pipe.pipeline.errors import StageError
 
 Seen = tuple[frozenset[int], str | None]
 
@@ -23,3 +24,13 @@ class TellCores:
             return frozenset(os.sched_getaffinity(0)), os.environ.get("OMP_NUM_THREADS")
 
         yield look
+
+
+@dataclass(frozen=True)
+class Unopened:
+    """Work that no worker can open."""
+
+    @contextmanager
+    def open(self) -> Iterator[Attempt[Seen]]:
+        raise StageError("it cannot be opened.")
+        yield

@@ -135,7 +135,6 @@ def test_the_same_file_twice_is_one(videos):
         ("l.txt", "# nothing\n", "names no video"),
         ("l.txt", "a.mp4\na.mkv\n", "would both write a"),
         ("l.txt", "a.mp4\0\n", "NUL"),
-        ("l.txt", "utterances/a.mp4\n", "dataset"),
         ("l.csv", "video,trancsript\na.mp4,a.srt\n", "'trancsript': call it 'transcript'"),
         ("l.csv", "Vidoe;transcript\na.mp4;a.srt\n", "'vidoe': call it 'video'"),
         ("l.csv", "video,transcript\na.mp4,\nb, c.mp4,x.srt\n", "line 3, has 3 fields"),
