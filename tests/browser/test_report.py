@@ -150,11 +150,35 @@ def test_keys(open_page, talk):
     page.keyboard.press("?")
     assert page.is_visible("#help")
     page.keyboard.press("Escape")
-    page.click("#reset")
+    page.click("#clear")
     page.locator(ROW.format(10) + " .seek").focus()
     page.keyboard.press("Home")
     page.wait_for_selector(ROW.format(0) + ".chosen")
     assert page.evaluate("document.activeElement.closest('tr').dataset.number") == "0"
+
+
+def test_keys_right_after_clearing_find_every_row(open_page, talk):
+    page = open_page(talk).page
+    page.fill("#search", "friends")
+    # In one go: nothing else of the page gets to run between the click and the keys.
+    page.evaluate(
+        """() => {
+          document.getElementById("clear").click();
+          const row = document.querySelector("#utterances tbody tr[data-number='10']");
+          row.querySelector(".seek").focus();
+          const key = new KeyboardEvent("keydown", { key: "Home", bubbles: true });
+          document.activeElement.dispatchEvent(key);
+        }"""
+    )
+    assert page.evaluate("choice.now.chosen") == 0
+    assert shown(page) == list(range(11))
+
+
+def test_sorting_leaves_the_focus_in_its_row(open_page, talk):
+    page = open_page(talk).page
+    page.locator(ROW.format(3) + " .seek").focus()
+    page.evaluate("document.querySelector(\"[data-sort='text']\").click()")
+    assert page.evaluate("document.activeElement.closest('tr')?.dataset.number") == "3"
 
 
 def test_sort_filter_search(open_page, talk):
@@ -172,7 +196,7 @@ def test_sort_filter_search(open_page, talk):
     negative = [i for i in by_sentiment[::-1] if found[i][1] == "negative"]
     assert shown(page) == negative
     assert page.inner_text("#shown") == f"{len(negative)} of {len(found)}"
-    page.click("#reset")
+    page.click("#clear")
     watched.until("document.querySelectorAll('#utterances tbody tr[hidden]').length === 0")
     assert shown(page) == in_time
     page.select_option("#filter-emotion", "anger")
