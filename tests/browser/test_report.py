@@ -238,6 +238,32 @@ def test_a_phone_scrolls_only_downwards(open_page, talk, axe):
     assert watched.said == []
 
 
+def test_paper_shows_what_was_never_scrolled_to(open_page, talk):
+    watched = open_page(talk, height=400)
+    page = watched.page
+    page.wait_for_selector("#timeline .heatmaplayer image", state="attached")
+    assert page.locator("#why .main-svg").count() == 0
+    page.pdf()
+    for chart in ("found", "contributions", "deviation", "trace"):
+        page.wait_for_selector(f"#{chart}-chart .main-svg", state="attached")
+    assert page.locator("#attention .map .heatmaplayer image").count() == 6
+    assert watched.said == []
+
+
+@pytest.mark.parametrize("width", [360, 390, 660, 920])
+def test_no_label_of_a_bar_is_cut(open_page, talk, width):
+    watched = open_page(talk, width=width)
+    page = watched.page
+    page.click(ROW.format(7))
+    drawn(page)
+    page.wait_for_selector("#found-chart .bartext", state="attached")
+    frame = page.locator("#found-chart").bounding_box()
+    texts = page.locator("#found-chart .bartext")
+    boxes = texts.evaluate_all("all => all.map(text => text.getBoundingClientRect().right)")
+    assert any("intensity" in text for text in texts.all_text_contents())
+    assert max(boxes) <= frame["x"] + frame["width"]
+
+
 def test_a_page_from_the_file_is_the_page_of_the_run(open_page, folder, tmp_path):
     cache = ["--cache-dir", str(folder / "cache")]
     out = tmp_path / "again.html"
