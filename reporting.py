@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from affect_pipe.pipeline.errors import AffectPipeError, MediaError, UsageError
+from affect_pipe.pipeline.errors import AffectPipeError, MediaError, ResultError, UsageError
 from affect_pipe.pipeline.fingerprint import digest_file
 from affect_pipe.pipeline.media import probe
 from affect_pipe.pipeline.preflight import REPORT_SUFFIX, SUFFIX
@@ -44,6 +44,10 @@ def _ignore(line: str) -> None:
     """Tell nobody."""
 
 
+class NoVideoError(ResultError):
+    """A page was made without the video that it was to have."""
+
+
 @dataclass(frozen=True)
 class ReportOptions:
     """How pages are made.
@@ -53,7 +57,8 @@ class ReportOptions:
     video : {"auto", "embed", "link", "none"}
         ``auto`` embeds what is not longer than `EMBED_MAX_S` and links to what is.
     media : Path, optional
-        The video, or a folder that holds it; by default it is looked for beside the result.
+        The video, or a folder that holds it; by default it is looked for beside the result, in
+        the folder above and in the current one.
     recompute : bool
         Compute stages again that are no longer in the cache.
     run : RunSettings
@@ -102,7 +107,8 @@ def report(
     Raises
     ------
     AffectPipeError
-        With one sentence that says what was wrong with which file and what to do.
+        With one sentence that says what was wrong with which file and what to do. Where the
+        video was to be embedded or linked to and is not to be had, the page is there all the same.
     """
     options, result = options or ReportOptions(), Path(result)
     document = read_named_result(result).published
@@ -111,8 +117,12 @@ def report(
     signals = Signals(missing={"waveform": absent, "values": absent})
     if media is not None:
         signals = _from_cache(document, media, options, tell)
+    elif options.video in ("auto", "none"):
+        tell(absent)
     player = _player(media, page, options, tell, absent)
     write_video_page(ReportData(document, signals, player, _version()), page)
+    if media is None and options.video in ("embed", "link"):
+        raise NoVideoError(f"{page} has no video to {options.video}: {absent}")
     return page
 
 
@@ -149,11 +159,19 @@ def report_of(
 
 
 def page_path(result: Path, out: str | Path | None) -> Path:
-    """Return where the page of a result file goes."""
+    """Return where the page of a result file goes.
+
+    Raises
+    ------
+    UsageError
+        If the name is that of another kind of file.
+    """
     stem = stem_of(result)
     if out is None:
         return result.with_name(stem + REPORT_SUFFIX)
     out = Path(out)
+    if out.suffix and out.suffix.lower() not in (".html", ".htm") and not out.is_dir():
+        raise UsageError(f"--out {out} is no page: name an .html file, or a folder.")
     return out if out.suffix.lower() in (".html", ".htm") else out / (stem + REPORT_SUFFIX)
 
 
@@ -166,6 +184,9 @@ def _find_media(
 ) -> tuple[Media | None, str]:
     """Return the recording of a result, or say why it is not to be had.
 
+    It is looked for beside the result, in the folder above and in the current one: a run writes
+    its results into a folder of the one it was started in. The digest tells whether it is it.
+
     Raises
     ------
     UsageError
@@ -173,27 +194,44 @@ def _find_media(
     """
     name, digest = PurePath(document["media"]["file"]).name, document["media"]["digest"]
     given = options.media
-    place = result.parent if given is None else given
-    path = place / name if place.is_dir() else place
-    # Of a name that no file can have, too.
-    if not os.path.isfile(path):
-        if given is not None:
+    if given is not None:
+        path = given / name if given.is_dir() else given
+        # Of a name that no file can have, too.
+        if not os.path.isfile(path):
             raise UsageError(f"--media {given}: there is no {name}; name the video or its folder.")
-        return None, (
-            f"{name} is not beside the result, so its sound, its picture and the values of its "
-            "features are not shown: make the page with --media FILE."
-        )
-    if digest_file(path) != digest:
-        if given is not None:
+        if digest_file(path) != digest:
             raise UsageError(f"{path} is not the recording of {result}: its digest is another.")
+        return _probed(path, digest, options)
+    beside = Path(os.path.abspath(result)).parent
+    places = dict.fromkeys((beside, beside.parent, Path.cwd()))
+    there = [place / name for place in places if os.path.isfile(place / name)]
+    for path in there:
+        if _has_digest(path, digest):
+            return _probed(path, digest, options)
+    if there:
         return None, (
-            f"{name} beside the result is not the file that was analysed, so it is not shown: "
-            "make the page with --media FILE."
+            f"The {name} at hand is not the file that was analysed, so it is not shown: make the "
+            "page with --media FILE."
         )
+    return None, (
+        f"{name} is not beside the result, in the folder above or in the current one, so its "
+        "sound, its picture and the values of its features are not shown: make the page with "
+        "--media FILE."
+    )
+
+
+def _has_digest(path: Path, digest: str) -> bool:
+    try:
+        return digest_file(path) == digest
+    except MediaError:  # not for this user to read: another place may have it
+        return False
+
+
+def _probed(path: Path, digest: str, options: ReportOptions) -> tuple[Media | None, str]:
     try:
         return probe(path, limits=options.run.limits, digest=lambda _: digest), ""
     except MediaError as error:
-        return None, f"{name} cannot be read: {error}"
+        return None, f"{path.name} cannot be read: {error}"
 
 
 def _from_cache(

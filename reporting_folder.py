@@ -88,7 +88,7 @@ def report_folder(
     Raises
     ------
     UsageError
-        If there is no such folder.
+        If there is no such folder, or nothing of a result or a batch is in it.
     ResultError
         If the folder cannot be read, or the index cannot be written.
     """
@@ -101,10 +101,15 @@ def report_folder(
     index = place / NAME
     check_index(index)
     found = read_folder(folder)
+    known = found.rows or found.failed or found.unreadable
+    if not known and not (folder / LEDGER).is_file():
+        raise UsageError(f"{folder} holds no result, *{SUFFIX}: name a folder of results.")
     for one in found.unreadable:
         tell(f"{one.path}: {one.reason}")
     pages = _those_there(found, place) if index_only else _make(found, folder, place, options, tell)
-    write_result(index, index_page(found, pages.faults))
+    # Those without their video are faulty, and there.
+    linked = {k: why and (None if k in pages.bare else why) for k, why in pages.faults.items()}
+    write_result(index, index_page(found, linked))
     return FolderReport(index, found, pages)
 
 
@@ -116,8 +121,9 @@ def _those_there(found: ResultFolder, place: Path) -> Pages:
 def _make(
     found: ResultFolder, folder: Path, place: Path, options: ReportOptions | None, tell: Tell
 ) -> Pages:
-    from affect_pipe.reporting import ReportOptions, report
+    from affect_pipe.reporting import NoVideoError, ReportOptions, report
 
+    bare = set()
     options = options or ReportOptions()
     if options.media is not None and not options.media.is_dir():
         raise UsageError(
@@ -143,10 +149,14 @@ def _make(
                 raise
             # The file of that name is no longer the one that was analysed.
             report(result, path, replace(options, media=None), tell=told)
+        except NoVideoError:
+            bare.add(row.key)
+            raise
         if (number := next(made)) % _TOLD_EVERY == 0:
             tell(f"{number} pages made, of {len(found.rows)} videos")
 
     pages = make_pages(found.rows, place, make, options)
+    pages.bare = frozenset(bare)
     for key, reason in pages.faults.items():
         if reason is not None:
             tell(f"{key}: {reason}")

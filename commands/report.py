@@ -43,7 +43,8 @@ def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
         "--media",
         type=Path,
         metavar="FILE|DIR",
-        help="the video, or the folder of it (default: looked for beside the result)",
+        help="the video, or the folder of it (default: looked for beside the result, in the "
+        "folder above and in the current one)",
     )
     report.add_argument(
         "--recompute",

@@ -278,6 +278,18 @@ def test_a_video_is_found_and_opened_by_keys(
     assert len(names(page)) == N
 
 
+def test_escape_clears_from_anywhere(watched: Watched) -> None:
+    page = watched.page
+    page.fill("#f-text", "no such word anywhere")
+    settle(page)
+    assert names(page) == []
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Escape")
+    settle(page)
+    assert len(names(page)) == N
+    assert page.input_value("#f-text") == ""
+
+
 def test_curves_are_drawn_where_they_are_seen(watched: Watched) -> None:
     page = watched.page
     drawn = "#videos .spark .main-svg"

@@ -150,11 +150,35 @@ def test_keys(open_page, talk):
     page.keyboard.press("?")
     assert page.is_visible("#help")
     page.keyboard.press("Escape")
-    page.click("#reset")
+    page.click("#clear")
     page.locator(ROW.format(10) + " .seek").focus()
     page.keyboard.press("Home")
     page.wait_for_selector(ROW.format(0) + ".chosen")
     assert page.evaluate("document.activeElement.closest('tr').dataset.number") == "0"
+
+
+def test_keys_right_after_clearing_find_every_row(open_page, talk):
+    page = open_page(talk).page
+    page.fill("#search", "friends")
+    # In one go: nothing else of the page gets to run between the click and the keys.
+    page.evaluate(
+        """() => {
+          document.getElementById("clear").click();
+          const row = document.querySelector("#utterances tbody tr[data-number='10']");
+          row.querySelector(".seek").focus();
+          const key = new KeyboardEvent("keydown", { key: "Home", bubbles: true });
+          document.activeElement.dispatchEvent(key);
+        }"""
+    )
+    assert page.evaluate("choice.now.chosen") == 0
+    assert shown(page) == list(range(11))
+
+
+def test_sorting_leaves_the_focus_in_its_row(open_page, talk):
+    page = open_page(talk).page
+    page.locator(ROW.format(3) + " .seek").focus()
+    page.evaluate("document.querySelector(\"[data-sort='text']\").click()")
+    assert page.evaluate("document.activeElement.closest('tr')?.dataset.number") == "3"
 
 
 def test_sort_filter_search(open_page, talk):
@@ -172,7 +196,7 @@ def test_sort_filter_search(open_page, talk):
     negative = [i for i in by_sentiment[::-1] if found[i][1] == "negative"]
     assert shown(page) == negative
     assert page.inner_text("#shown") == f"{len(negative)} of {len(found)}"
-    page.click("#reset")
+    page.click("#clear")
     watched.until("document.querySelectorAll('#utterances tbody tr[hidden]').length === 0")
     assert shown(page) == in_time
     page.select_option("#filter-emotion", "anger")
@@ -212,6 +236,32 @@ def test_a_phone_scrolls_only_downwards(open_page, talk, axe):
     page.wait_for_selector(ROW.format(5) + ".chosen")
     assert axe(page) == []
     assert watched.said == []
+
+
+def test_paper_shows_what_was_never_scrolled_to(open_page, talk):
+    watched = open_page(talk, height=400)
+    page = watched.page
+    page.wait_for_selector("#timeline .heatmaplayer image", state="attached")
+    assert page.locator("#why .main-svg").count() == 0
+    page.pdf()
+    for chart in ("found", "contributions", "deviation", "trace"):
+        page.wait_for_selector(f"#{chart}-chart .main-svg", state="attached")
+    assert page.locator("#attention .map .heatmaplayer image").count() == 6
+    assert watched.said == []
+
+
+@pytest.mark.parametrize("width", [360, 390, 660, 920])
+def test_no_label_of_a_bar_is_cut(open_page, talk, width):
+    watched = open_page(talk, width=width)
+    page = watched.page
+    page.click(ROW.format(7))
+    drawn(page)
+    page.wait_for_selector("#found-chart .bartext", state="attached")
+    frame = page.locator("#found-chart").bounding_box()
+    texts = page.locator("#found-chart .bartext")
+    boxes = texts.evaluate_all("all => all.map(text => text.getBoundingClientRect().right)")
+    assert any("intensity" in text for text in texts.all_text_contents())
+    assert max(boxes) <= frame["x"] + frame["width"]
 
 
 def test_a_page_from_the_file_is_the_page_of_the_run(open_page, folder, tmp_path):

@@ -81,6 +81,63 @@ def test_another_video_of_the_name_is_not_shown(result):
         report(result, options=ReportOptions(media=result.parent))
 
 
+@pytest.mark.parametrize("place", ["above", "current"])
+def test_the_video_is_found_where_a_run_leaves_it(result, sample, tmp_path, monkeypatch, place):
+    started_in = result.parent.parent if place == "above" else tmp_path / "films"
+    started_in.mkdir(exist_ok=True)
+    (started_in / "talking.mp4").write_bytes(sample.read_bytes())
+    # One of the same name that is another hides it nowhere.
+    result.with_name("talking.mp4").write_bytes(b"something else")
+    if place == "current":
+        monkeypatch.chdir(started_in)
+    told: list[str] = []
+    found = data_of(report(result, options=ReportOptions(video="link"), tell=told.append))
+    source = {"above": "../talking.mp4", "current": "../films/talking.mp4"}[place]
+    assert found["player"]["source"] == source
+    assert found["waveform"] is not None
+    assert told == []
+
+
+def test_a_video_that_is_not_there_is_told_once(result, capsys):
+    assert main(["report", str(result)]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "talking.mp4 is not beside the result" in line
+    assert "--media" in line
+
+
+@pytest.mark.parametrize("choice", ["embed", "link"])
+def test_a_video_that_was_asked_for_and_is_not_there_is_a_failure(result, capsys, choice):
+    page = result.with_name("talking.report.html")
+    assert main(["report", str(result), "--video", choice]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"has no video to {choice}" in line
+    assert data_of(page)["player"]["kind"] == "none"
+    # Of a folder: the page is there and linked to.
+    assert main(["report", str(result.parent), "--video", choice]) == 1
+    index = result.with_name("index.html").read_text("utf-8")
+    assert 'href="talking.report.html"' in index
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"has no video to {choice}" in line
+
+
+def test_a_page_is_an_html_file_or_in_a_folder(result, tmp_path, capsys):
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["report", str(result), "--out", str(tmp_path / "foo.txt")]) == 2
+    assert "name an .html file, or a folder" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(["report", str(tmp_path / "empty")]) == 2
+    assert "holds no result" in capsys.readouterr().err
+    (tmp_path / "empty").rmdir()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_video_is_no_result(sample, capsys):
+    assert main(["report", str(sample)]) == 2
+    told = capsys.readouterr().err
+    assert "is no JSON" in told
+    assert "codec" not in told
+
+
 def test_an_unknown_choice_of_video_is_refused():
     with pytest.raises(UsageError, match="unknown video 'dvd': use auto, embed, link, none"):
         ReportOptions(video="dvd")  # type: ignore[arg-type]
@@ -99,9 +156,10 @@ def test_a_link_is_relative_to_the_page(result, sample, tmp_path):
 
 
 def test_the_name_in_a_result_leads_nowhere_else(result, sample, tmp_path):
-    (tmp_path / "talking.mp4").write_bytes(sample.read_bytes())
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "talking.mp4").write_bytes(sample.read_bytes())
     document = json.loads(result.read_text("utf-8"))
-    document["media"]["file"] = "../talking.mp4"
+    document["media"]["file"] = "../elsewhere/talking.mp4"
     result.write_text(json.dumps(document), encoding="utf-8")
     assert data_of(report(result))["player"]["kind"] == "none"
 

@@ -33,12 +33,15 @@ class Pages:
     made, kept : int
         Pages made now, and those that were up to date.
     faults : dict of str to (str or None)
-        By key: why a page could not be made; None where it is there.
+        By key: why a page could not be made as asked; None where it is there.
+    bare : frozenset of str
+        Keys of the faulty pages that are there all the same, without the video they were to have.
     """
 
     made: int = 0
     kept: int = 0
     faults: dict[str, str | None] = field(default_factory=dict)
+    bare: frozenset[str] = frozenset()
 
 
 def make_pages(rows: Sequence[IndexRow], out: Path, make: MakePage, settings: object) -> Pages:

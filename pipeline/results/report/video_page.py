@@ -17,6 +17,7 @@ from affect_pipe.pipeline.results.report.view import (
     emotion_names,
     has,
     page_data,
+    shown_maps,
     speakers,
     timeline_height,
 )
@@ -33,6 +34,7 @@ SCRIPTS = (
     *("table.js", "why.js", "keys.js"),
 )
 MODALITY_NAMES = {"text": "words", "acoustic": "voice", "visual": "face"}
+_SHORTEST_S = 0.005  # what two decimals can tell from nothing
 _NEUTRAL = 0.5  # of an intensity that no class goes with
 
 
@@ -100,7 +102,8 @@ def _page(data: ReportData) -> Page:
                 for name in ("sentiment", "emotions", "arousal", "valence", "contributions")
             },
             "has_evidence": any("evidence" in utterance for utterance in utterances),
-            "has_attention": bool(result["attention"]) and bool(utterances),
+            "has_attention": bool(shown_maps(result)) and bool(utterances),
+            "n_empty_maps": len(result["attention"]) - len(shown_maps(result)),
             "doubted": [s for s in result["asr"].get("segments", ()) if s["doubt"]],
             "warnings": _warnings(data),
             "features": [_feature(feature) for feature in result["features"]],
@@ -192,4 +195,8 @@ def _feature(feature: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _timings(timings_s: Mapping[str, float]) -> list[tuple[str, str]]:
-    return [(name, f"{seconds:.2f} s") for name, seconds in sorted(timings_s.items())]
+    # A result has seconds alone, which do not tell what was found from what was quickly done.
+    return [
+        (name, f"{s:.2f} s" if s >= _SHORTEST_S else "from the cache, or under 5 ms")
+        for name, s in sorted(timings_s.items())
+    ]

@@ -32,7 +32,7 @@ def page_data(data: ReportData) -> dict[str, Any]:
         "utterances": [_utterance(utterance, emotions) for utterance in utterances],
         "timeline": _timeline(data),
         "attended": ATTENDED,
-        "attention": _attention(result["attention"], len(utterances)),
+        "attention": _attention(shown_maps(result), len(utterances)),
         "speech": None if signals.speech is None else _intervals(signals),
         "waveform": _grid(signals.waveform, signals.waveform_step_s),
         "faces": _grid(signals.faces, signals.faces_step_s),
@@ -124,6 +124,14 @@ def _levels(utterances: Sequence[Mapping[str, Any]], name: str) -> list[str] | N
     found = (u[name]["probabilities"] for u in utterances if u.get(name))
     first = next(found, None)
     return None if first is None else list(first)
+
+
+def shown_maps(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attention maps in which anything attends to anything.
+
+    Those of a modality that is absent everywhere hold no weight at all.
+    """
+    return {name: rows for name, rows in result["attention"].items() if any(rows)}
 
 
 def _attention(maps: Mapping[str, Any], n: int) -> list[dict[str, Any]]:

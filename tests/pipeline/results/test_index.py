@@ -262,11 +262,20 @@ def test_a_page_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
         report_folder(tmp_path, index_only=True)
     (tmp_path / "index.html").unlink()
     check_index(tmp_path / "index.html")
+    (tmp_path / "cut_off.affect.json").write_text("{")
     report_folder(tmp_path, index_only=True)
     report_folder(tmp_path, index_only=True)
 
 
-def test_an_empty_folder_has_an_index_too(tmp_path: Path) -> None:
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no result"):
+        report_folder(tmp_path, index_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_batch_that_has_not_begun_has_an_index_too(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "batch.jsonl", "0" * 16):
+        pass
     done = report_folder(tmp_path, tmp_path / "pages", index_only=True)
     assert "There are no results here" in done.index.read_text("utf-8")
     assert done.is_whole

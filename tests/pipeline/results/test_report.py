@@ -146,6 +146,26 @@ def test_sound_alone_has_a_player_and_no_picture(document):
     assert base64.b64decode(packed) == b"mp4"
 
 
+def test_maps_of_what_is_absent_are_left_out_and_said(document):
+    n = len(document["utterances"])
+    full = [[[0, 1.0]] for _ in range(n)]
+    empty = [[] for _ in range(n)]
+    document["attention"] = {"text-acoustic/N1": full, "text-visual/N1": empty}
+    page = video_page(ReportData(document))
+    assert [m["name"] for m in Elements(page).data()["attention"]] == ["text-acoustic/N1"]
+    assert b"1 map is left out" in page
+    document["attention"] = {"text-visual/N1": empty}
+    assert b"No map has a weight" in video_page(ReportData(document))
+
+
+def test_no_stage_takes_no_time(document):
+    document["timings_s"] = {"decode": 0.0, "fusion": 0.012}
+    text = video_page(ReportData(document)).decode()
+    assert "from the cache, or under 5 ms" in text
+    assert "0.01 s" in text
+    assert "0.00 s" not in text
+
+
 def test_nobody_speaks(result):
     silent = replace(result, features=VideoFeatures((), {}), prediction=Prediction(()))
     page = page_of(json.loads(json.dumps(to_json(silent))))

@@ -141,7 +141,13 @@
     const wait = event.target.tagName === "INPUT" ? 120 : 0;
     typing = setTimeout(changed, wait);
   });
-  form.addEventListener("reset", () => setTimeout(changed));
+  // At once, so that a key that is pressed right after finds all videos.
+  const clear = () => {
+    clearTimeout(typing);
+    form.reset();
+    changed();
+  };
+  document.getElementById("clear").addEventListener("click", clear);
   form.addEventListener("submit", (event) => event.preventDefault());
 
   // Keys.
@@ -154,8 +160,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const inField = event.target.closest("input, select, textarea");
-    if (event.key === "Escape" && event.target.closest("#filters, #videos")) {
-      form.reset();
+    if (event.key === "Escape") {
+      clear();
     } else if (event.key === "ArrowDown" && event.target === field("text")) {
       step(1);
       event.preventDefault();

@@ -85,7 +85,10 @@ const table = (() => {
       if (a.value === b.value) return a.number - b.number;
       return a.value < b.value ? -sign : sign;
     });
+    // A row that is moved loses the focus, and with it the keys of the table.
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
     body.append(...found.map(({ number }) => rows[number]));
+    focused?.focus({ preventScroll: true });
     for (const button of document.querySelectorAll("#utterances [data-sort]")) {
       const own = button.dataset.sort === order.key;
       const state = own ? (order.down ? "descending" : "ascending") : "none";
@@ -109,13 +112,13 @@ const table = (() => {
     if (event.target === sortBy) sortOn(sortBy.value, sortBy.value === "emotions");
     else filter();
   });
-  form.addEventListener("reset", () =>
-    // The fields are empty only after this event.
-    setTimeout(() => {
-      sortOn("time", false);
-      filter();
-    }),
-  );
+  // Not the form's own event, which comes before the fields are empty: a key that is pressed right
+  // after the click must find all rows shown.
+  document.getElementById("clear").addEventListener("click", () => {
+    form.reset();
+    sortOn("time", false);
+    filter();
+  });
   for (const button of document.querySelectorAll("#utterances [data-sort]")) {
     button.addEventListener("click", () => {
       const key = button.dataset.sort;

@@ -10,9 +10,11 @@ const why = (() => {
   // More rows than this could not be told apart: then a window around the chosen utterance.
   const WHOLE = 32;
   const WINDOW = 24;
+  const LETTER = 6.5; // pixels, of the charts' labels
   const narrow = window.matchMedia("(max-width: 640px)");
   const element = (id) => document.getElementById(id);
   let seen = false;
+  let printing = false;
   let stale = true;
 
   const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -60,6 +62,11 @@ const why = (() => {
       ? `Probabilities: ${groups.map(({ label, text }) => `${label} ${text}`).join("; ")}`
       : "This utterance was not judged.";
     element("found-words").textContent = words;
+    // Room to the right of the longest bar for the longest label, however narrow the chart.
+    const left = 110;
+    const right = 12;
+    const room = 10 + LETTER * Math.max(0, ...groups.map((g) => g.text.length));
+    const inner = Math.max(element("found-chart").clientWidth - left - right, 1.5 * room);
     chart(
       "found-chart",
       [
@@ -71,9 +78,9 @@ const why = (() => {
         ),
       ],
       {
-        margin: { l: 110, r: 12, t: 4, b: 30 },
+        margin: { l: left, r: right, t: 4, b: 30 },
         bargap: 0.25,
-        xaxis: { ...axisLook(), range: [0, 1.45], tickvals: [0, 0.5, 1], fixedrange: true },
+        xaxis: { ...axisLook(), range: [0, Math.max(1.45, inner / (inner - room))], tickvals: [0, 0.5, 1], fixedrange: true },
         yaxis: { ...axisLook(), type: "category", autorange: "reversed", fixedrange: true },
       },
       words,
@@ -419,7 +426,7 @@ const why = (() => {
   // ---- all of it
 
   const draw = () => {
-    if (!seen || !stale || !chosen()) return;
+    if (!(seen || printing) || !stale || !chosen()) return;
     stale = false;
     found(chosen());
     contributions(chosen());
@@ -455,5 +462,13 @@ const why = (() => {
   };
   theme.onChange(again);
   narrow.addEventListener("change", again);
+  // Paper shows what was never scrolled to.
+  window.addEventListener("beforeprint", () => {
+    printing = true;
+    draw();
+  });
+  window.addEventListener("afterprint", () => {
+    printing = false;
+  });
   return { draw };
 })();
