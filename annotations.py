@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePath
 
 from affect_pipe.fusion.datasets.annotated import AnnotatedVideo, read_annotated
 from affect_pipe.fusion.datasets.annotated_labels import label_file
@@ -11,8 +12,9 @@ from affect_pipe.fusion.gold import MIN_OVERLAP, evaluate_gold
 from affect_pipe.fusion.gold_report import GoldReport
 from affect_pipe.pipeline.annotation.files import SUFFIXES
 from affect_pipe.pipeline.annotation.names import TEXT_TIERS
-from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.errors import AffectPipeError, UsageError
 from affect_pipe.pipeline.given import quoted
+from affect_pipe.pipeline.preflight import SUFFIX
 from affect_pipe.pipeline.results.result_file import read_named_result
 from affect_pipe.pipeline.results.writing import write_result
 
@@ -56,10 +58,12 @@ def labels_from_annotations(
     videos: dict[str, AnnotatedVideo] = {}
     for path in paths:
         found = read_annotated(path, tiers or TEXT_TIERS)
-        name = video or found.media or path.name.removesuffix(path.suffix).removesuffix(".affect")
-        if name in videos:
+        name = video or found.media or _video_of(path)
+        other = next((one for one in videos if _same_video(one, name)), None)
+        if other is not None:
             raise UsageError(
-                f"{videos[name].path} and {path} are both of the video {quoted(name)}: name one."
+                f"{videos[other].path} and {path} are both of the video {quoted(name)}: name one "
+                "of them."
             )
         videos[name] = found
     if not any(u.labels.any for one in videos.values() for u in one.utterances):
@@ -67,6 +71,25 @@ def labels_from_annotations(
     data, warnings = label_file(videos)
     write_result(out, data)
     return warnings
+
+
+def _video_of(path: Path) -> str:
+    """Return what the video of a file is called that names none, as every TextGrid.
+
+    As the result beside it says, from which it was made; else the file's own name without endings.
+    """
+    stem = path.name.removesuffix(path.suffix).removesuffix(".affect")
+    beside = path.with_name(stem + SUFFIX)
+    if beside.is_file():
+        with suppress(AffectPipeError):
+            return read_named_result(beside).media
+    return stem
+
+
+def _same_video(one: str, other: str) -> bool:
+    """Whether two names mean one video: ``talk`` is ``talk.mp4``, which ``talk.mov`` is not."""
+    names = sorted((PurePath(one), PurePath(other)), key=lambda name: len(name.name))
+    return names[0] == names[1] or names[0].name == names[1].stem
 
 
 def _annotation_files(given: Sequence[Path]) -> list[Path]:
