@@ -115,7 +115,9 @@ def train_on_videos(
         tell(f"warning: {len(labelled.missing) - 10} more label rows have no media")
     frames = FrameProcess()
     try:
-        describing = _Describing(labelled, tuple(extractors), run or RunSettings(), frames, listener)
+        describing = _Describing(
+            labelled, tuple(extractors), run or RunSettings(), frames, listener
+        )
         described = describing.all(tell)
     finally:
         frames.close()
