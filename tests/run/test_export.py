@@ -163,8 +163,9 @@ def test_two_annotations_of_one_video_are_refused_not_doubled(results, tmp_path,
     out = ["--out", str(tmp_path / "labels.csv")]
     assert main(["labels", str(results), *out]) == 2
     told = capsys.readouterr().err
-    assert "clip.affect.eaf and" in told
-    assert "clip.affect.TextGrid are both of the video 'clip.mp4'" in told
+    assert "clip.affect.eaf" in told
+    assert "clip.affect.TextGrid" in told
+    assert "are both of the video 'clip.mp4'" in told
     # Also where only one of them knows how the video's name ends.
     away = tmp_path / "clip.affect.TextGrid"
     away.write_bytes((results / away.name).read_bytes())
