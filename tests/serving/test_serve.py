@@ -131,6 +131,15 @@ def test_an_upload_becomes_results_to_keep(server, done):
     assert "I took my old bicycle" in table.text
 
 
+def test_a_report_has_a_name_to_be_kept_under(server, done):
+    address = f"{server.url}/jobs/{done['id']}/report"
+    end = time.monotonic() + 60
+    while (answer := requests.get(address, timeout=10)).status_code == 404:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert answer.headers["content-disposition"] == 'inline; filename="one.report.html"'
+
+
 def test_a_failure_is_told_without_where_things_lie(server, clips, tmp_path):
     (tmp_path / "one.srt").write_text("These are no subtitles.")
     job_id = post(server, clips / "one.mp4", transcript=tmp_path / "one.srt").json()["id"]
