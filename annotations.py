@@ -14,6 +14,7 @@ from affect_pipe.pipeline.annotation.files import SUFFIXES
 from affect_pipe.pipeline.annotation.names import TEXT_TIERS
 from affect_pipe.pipeline.errors import AffectPipeError, UsageError
 from affect_pipe.pipeline.given import quoted
+from affect_pipe.pipeline.media_files import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from affect_pipe.pipeline.preflight import SUFFIX
 from affect_pipe.pipeline.results.result_file import read_named_result
 from affect_pipe.pipeline.results.writing import write_result
@@ -56,10 +57,14 @@ def labels_from_annotations(
     if video is not None and len(paths) > 1:
         raise UsageError("--video is the name of one video: name one annotation file.")
     videos: dict[str, AnnotatedVideo] = {}
+    endings: dict[str, str] = {}
     for path in paths:
         found = read_annotated(path, tiers or TEXT_TIERS)
         name = video or found.media or _video_of(path)
-        other = next((one for one in videos if _same_video(one, name)), None)
+        # "talk" is "talk.mp4", which "talk.mov" is not.
+        same = {name, _bare(name)} if name != _bare(name) else {name, endings.get(name, name)}
+        other = next((one for one in sorted(same) if one in videos), None)
+        endings[_bare(name)] = name
         if other is not None:
             raise UsageError(
                 f"{videos[other].path} and {path} are both of the video {quoted(name)}: name one "
@@ -86,10 +91,10 @@ def _video_of(path: Path) -> str:
     return stem
 
 
-def _same_video(one: str, other: str) -> bool:
-    """Whether two names mean one video: ``talk`` is ``talk.mp4``, which ``talk.mov`` is not."""
-    names = sorted((PurePath(one), PurePath(other)), key=lambda name: len(name.name))
-    return names[0] == names[1] or names[0].name == names[1].stem
+def _bare(name: str) -> str:
+    """Return a video's name without its ending, if it is one of media: ``talk.v2`` has none."""
+    path = PurePath(name)
+    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES else name
 
 
 def _annotation_files(given: Sequence[Path]) -> list[Path]:

@@ -169,8 +169,13 @@ def test_two_annotations_of_one_video_are_refused_not_doubled(results, tmp_path,
     # Also where only one of them knows how the video's name ends.
     away = tmp_path / "clip.affect.TextGrid"
     away.write_bytes((results / away.name).read_bytes())
-    assert main(["labels", str(results / "clip.affect.eaf"), str(away), *out]) == 2
-    assert "are both of the video" in capsys.readouterr().err
+    for pair in ([results / "clip.affect.eaf", away], [away, results / "clip.affect.eaf"]):
+        assert main(["labels", *map(str, pair), *out]) == 2
+        assert "are both of the video" in capsys.readouterr().err
+    # A name with a dot is another name.
+    second = away.with_name("clip.v2.affect.TextGrid")
+    second.write_bytes(away.read_bytes())
+    assert main(["labels", str(away), str(second), *out]) == 0
 
 
 def test_a_textgrid_beside_its_result_is_of_the_same_video_as_the_eaf(results, tmp_path):
