@@ -97,7 +97,7 @@ class Analyzer:
         self._kinds = kinds
         self._problems: list[str] = []
         self._cache = Cache(resolve_root(settings.cache_dir), on_problem=self._problems.append)
-        self._beside = TranscriptsBeside()
+        self._beside = TranscriptsBeside(self._problems.append)
         self._memo = DigestMemo(self._cache.digest_folder())
         self._recogniser: SpeechRecogniser | None = None
 

@@ -15,7 +15,7 @@ from affect_pipe.pipeline.batch.records import Item, Product, Seen
 from affect_pipe.pipeline.batch.store import Store
 from affect_pipe.pipeline.cache import Cache, resolve_root
 from affect_pipe.pipeline.digest_memo import DigestMemo
-from affect_pipe.pipeline.fingerprint import digest_file, digest_json
+from affect_pipe.pipeline.fingerprint import digest_bytes, digest_json
 from affect_pipe.pipeline.placement import EVERY, Kinds
 from affect_pipe.pipeline.preflight import EXPLANATION_SUFFIXES, SUFFIXES
 from affect_pipe.pipeline.settings import RunSettings
@@ -59,19 +59,34 @@ class Identities:
         common, beside = self._common(memo), TranscriptsBeside()
 
         def identity(item: Item) -> str:
-            words = self._words(item, beside)
-            speakers = self._speakers(item)
             return digest_json(
                 [
                     *common,
                     memo.digest(item.video),
-                    words and [words.suffix.lower(), digest_file(words)],
-                    speakers and digest_file(speakers),
+                    *self.texts(item, beside),
                     item.language,
                 ]
             )
 
         return identity
+
+    def texts(
+        self, item: Item, beside: TranscriptsBeside
+    ) -> tuple[tuple[str, str] | None, str | None]:
+        """Return the ending and the digest of the words' file, and the digest of the speakers'.
+
+        Raises
+        ------
+        UsageError, TranscriptError
+            If one is named and not there, or cannot be read.
+        """
+        from affect_pipe.extractors.speech.text_file import read_bytes
+
+        words, speakers = self._words(item, beside), self._speakers(item)
+        return (
+            None if words is None else (words.suffix.lower(), digest_bytes(read_bytes(words))),
+            None if speakers is None else digest_bytes(read_bytes(speakers, "diarisation")),
+        )
 
     def _common(self, memo: DigestMemo) -> list[object]:
         from affect_pipe.extractors.speech.own_weights import own_weights
@@ -124,8 +139,10 @@ class LookWork:
     def open(self) -> Iterator[Attempt[Seen]]:
         """Give the function that looks."""
         from affect_pipe.analysis import Analyzer
+        from affect_pipe.extractors.speech.beside import TranscriptsBeside
         from affect_pipe.pipeline.media import probe
 
+        beside = TranscriptsBeside()
         identity = self.identities.opened()
         limits = self.identities.settings.limits
         # No model is loaded before something is computed.
@@ -137,6 +154,8 @@ class LookWork:
             if found is not None and found == before:
                 return Seen(found)
             media = probe(item.video, limits=limits, digest=lambda _: "")
+            if found is None:
+                self.identities.texts(item, beside)  # What cannot be read is told now.
             video = media.video
             size = (video.width_px, video.height_px) if video is not None else (0, 0)
             holds = analyzer.holds(media, transcript=item.transcript, language=item.language)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from affect_pipe.extractors import registry
 from affect_pipe.extractors.licences import licence_as_set
+from affect_pipe.extractors.speech.beside import TranscriptsBeside
 from affect_pipe.extractors.speech.recognisers import check_asr, choose
 from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
@@ -141,7 +142,7 @@ class Extractor:
         path = media_path(media)
         self._problems.clear()
         describer = Describer(
-            recogniser=_ChosenLater(self._settings, path),
+            recogniser=_ChosenLater(self._settings, path, TranscriptsBeside(self._problems.append)),
             detector=self._detector,
             extractors=self._extractors,
             cache=self._cache,
@@ -242,9 +243,10 @@ class _ChosenLater:
     To choose one may mean to fetch its weights, and sound at frame level needs no words.
     """
 
-    def __init__(self, settings: RunSettings, media_path: Path) -> None:
+    def __init__(self, settings: RunSettings, media_path: Path, beside: TranscriptsBeside) -> None:
         self._settings = settings
         self._media_path = media_path
+        self._beside = beside
 
     @cached_property
     def _chosen(self) -> SpeechRecogniser:
@@ -255,6 +257,7 @@ class _ChosenLater:
             language=self._settings.language,
             task=self._settings.asr_task,
             max_words_per_s=self._settings.limits.max_words_per_s,
+            beside=self._beside,
         )
 
     def spec(self) -> StageSpec:

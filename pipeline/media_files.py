@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.preflight import EXPLANATION_SUFFIXES, REPORT_SUFFIX, SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -22,8 +24,16 @@ AUDIO_SUFFIXES = frozenset(
         *(".aif", ".aiff", ".aifc", ".caf", ".au", ".amr", ".ac3", ".weba"),
     }
 )
+# Words and speakers, where they lie beside a media file and begin with its name.
+_BESIDE_SUFFIXES = (".srt", ".vtt", ".json", ".eaf", ".textgrid", ".txt", ".rttm")
+_RESULT_SUFFIXES = (*SUFFIXES, *EXPLANATION_SUFFIXES, REPORT_SUFFIX)
 # How many kinds of other files a message names.
 _NAMED = 6
+# How many results that several files would write a message names, and files for each.
+_CLASHES = 5
+
+T = TypeVar("T", bound=Hashable)
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -79,12 +89,14 @@ def find_media(given: Sequence[Path], tell: Callable[[str], None]) -> list[Media
 
 def _in_folder(folder: Path, tell: Callable[[str], None]) -> list[MediaFile]:
     files: list[MediaFile] = []
-    others: Counter[str] = Counter()
+    rest: list[Path] = []
     for path in _walk(folder):
         if path.suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES:
             files.append(MediaFile(path, path.parent.relative_to(folder)))
         else:
-            others[path.suffix.lower() or "no ending"] += 1
+            rest.append(path)
+    stems = {(file.path.parent, file.path.stem) for file in files}
+    others = Counter(path.suffix.lower() or "no ending" for path in rest if not _used(path, stems))
     if not files:
         raise UsageError(
             f"no file in {folder} has the name of a video or audio file: name a folder that holds "
@@ -97,6 +109,17 @@ def _in_folder(folder: Path, tell: Callable[[str], None]) -> list[MediaFile]:
         were = "1 file is" if n == 1 else f"{n} files are"
         tell(f"{folder}: {were} skipped, not media by name: {', '.join(kinds)}{more}")
     return files
+
+
+def _used(path: Path, stems: set[tuple[Path, str]]) -> bool:
+    """Tell whether a file is, by its name, what belongs to a media file, or a result."""
+    if path.name.lower().endswith(_RESULT_SUFFIXES):
+        return True
+    if path.suffix.lower() not in _BESIDE_SUFFIXES:
+        return False
+    # A language may stand before the ending: talk.en.srt.
+    names = (path.stem, path.stem.rpartition(".")[0])
+    return any((path.parent, name) in stems for name in names)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -113,15 +136,38 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _check_targets(files: Iterable[MediaFile]) -> None:
-    writers: dict[PurePath, Path] = {}
-    for file in files:
-        other = writers.setdefault(file.target, file.path)
-        if other is not file.path:
-            raise UsageError(
-                f"{other} and {file.path} would both write {file.target}.*: extract them into "
-                "different --out folders, or name the folder above them, whose sub-folders are "
-                "kept apart."
-                if file.path.parent != other.parent
-                else f"{other} and {file.path} would both write {file.target}.*: name the files "
-                "that are meant, or rename one."
-            )
+    clashes = same_targets((file.target, file.path) for file in files)
+    if not clashes:
+        return
+    one_folder = all(len({path.parent for path in paths}) == 1 for _, paths in clashes)
+    raise UsageError(
+        f"{told_clashes(clashes)}: name the files that are meant, or rename one of each."
+        if one_folder
+        else f"{told_clashes(clashes)}: extract them into different --out folders, or name the "
+        "folder above them, whose sub-folders are kept apart."
+    )
+
+
+def same_targets(written: Iterable[tuple[T, P]]) -> list[tuple[T, list[P]]]:
+    """Return each target that several paths would write, with those paths, in the order given."""
+    writers: defaultdict[T, list[P]] = defaultdict(list)
+    for target, path in written:
+        writers[target].append(path)
+    return [(target, paths) for target, paths in writers.items() if len(paths) > 1]
+
+
+def told_clashes(clashes: Sequence[tuple[object, Sequence[object]]]) -> str:
+    """Return the beginning of a sentence on targets that several files would write."""
+    told = [f"{_listed(paths)} write {target}.*" for target, paths in clashes[:_CLASHES]]
+    more = len(clashes) - len(told)
+    if more:
+        told.append(f"and {more} more result{'s' if more > 1 else ''} would be written so")
+    return "; ".join(told)
+
+
+def _listed(paths: Sequence[object]) -> str:
+    if len(paths) == 2:
+        return f"{paths[0]} and {paths[1]} would both"
+    shown = ", ".join(map(str, paths[:_CLASHES]))
+    more = len(paths) - _CLASHES
+    return f"{shown} and {more} more would all" if more > 0 else f"{shown} would all"

@@ -59,12 +59,14 @@ def has_named_tiers(text: str, path: Path) -> bool:
     """Tell whether an annotation file has tiers of words by their names.
 
     Other files that lie beside a video may be of gestures or of anything.
+
+    Raises
+    ------
+    TranscriptError
+        If it cannot be read, so that nobody knows.
     """
     reader = read_eaf if path.suffix.lower() == ".eaf" else read_textgrid
-    try:
-        found = reader(text, path)
-    except AnnotationError:
-        return False
+    found = _file(reader, text, path)
     tiers = _called(found, TEXT_TIERS) or _called(found, WORD_TIERS)
     return any(tier.annotations for tier in tiers)
 

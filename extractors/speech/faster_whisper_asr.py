@@ -6,6 +6,7 @@ Radford et al. (2022), "Robust Speech Recognition via Large-Scale Weak Supervisi
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
@@ -162,6 +163,7 @@ def load_model(folder: Path, device: str) -> Any:
         If the folder holds no readable Whisper weights.
     """
     package = require("faster_whisper", feature=_FEATURE, extra="faster-whisper")
+    _check_alignment_heads(folder)
     try:
         # 8-bit integers halve the time on a CPU; a GPU computes in 16-bit floats as it is trained.
         precision = "float16" if device == "cuda" else "int8"
@@ -172,6 +174,27 @@ def load_model(folder: Path, device: str) -> Any:
             f"{folder} holds no readable faster-whisper weights ({str(error)[:200]}): download or "
             "convert them again."
         ) from error
+
+
+def _check_alignment_heads(folder: Path) -> None:
+    """Refuse weights whose words would get no times: CTranslate2 may crash when asked for them."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        heads = config.get("alignment_heads") if isinstance(config, dict) else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{folder} holds no readable faster-whisper weights (config.json: {error}): download "
+            "or convert them again."
+        ) from error
+    pairs = heads if isinstance(heads, list) else []
+    if not pairs or not all(
+        isinstance(pair, list) and len(pair) == 2 and all(type(n) is int and n >= 0 for n in pair)
+        for pair in pairs
+    ):
+        raise UsageError(
+            f"{folder} names no alignment heads, from which words get their times "
+            "(alignment_heads in config.json): convert the weights again."
+        )
 
 
 def _best_device() -> str:

@@ -7,11 +7,13 @@ line types only ``SPEAKER`` matters here; the others are skipped.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from affect_pipe.extractors.speech.sidecar import check_sidecar
 from affect_pipe.extractors.speech.text_file import decode, read_bytes
-from affect_pipe.pipeline.errors import TranscriptError, UsageError
+from affect_pipe.pipeline.errors import TranscriptError
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.records import Diarisation, SpeakerTurn
 
@@ -37,23 +39,31 @@ def find_diarisation(media_path: Path, given: Path | None = None) -> Diarisation
     UsageError
         If the named file is not there or may not be read.
     TranscriptError
-        If the file is no RTTM, or tells of other recordings.
+        If the file is no RTTM, or tells of other recordings; if one beside the video cannot be
+        its diarisation (`sidecar.check_sidecar`).
     """
     if given is not None:
-        if not given.is_file():
-            raise UsageError(f"there is no diarisation file {given}: check the path.")
         return read_rttm(given, media_path.stem)
     found = diarisation_beside(media_path)
     return None if found is None else read_rttm(found, media_path.stem)
 
 
 def diarisation_beside(media_path: Path) -> Path | None:
-    """Return the RTTM file beside a media file, or None."""
+    """Return the RTTM file beside a media file, or None.
+
+    Raises
+    ------
+    TranscriptError
+        As `sidecar.check_sidecar`.
+    """
     try:
         beside = (media_path.with_suffix(suffix) for suffix in _SUFFIXES)
-        return next((path for path in beside if path.is_file()), None)
+        found = next((path for path in beside if os.path.lexists(path)), None)
     except (OSError, ValueError):
         return None
+    if found is not None:
+        check_sidecar(found, media_path, "diarisation")
+    return found
 
 
 def read_rttm(path: Path, recording: str) -> Diarisation:
@@ -69,10 +79,12 @@ def read_rttm(path: Path, recording: str) -> Diarisation:
 
     Raises
     ------
+    UsageError
+        If there is no such file, or it cannot be read.
     TranscriptError
         If a line is malformed, no turn is there, or none of several recordings has that name.
     """
-    text, _ = decode(read_bytes(path), path)
+    text, _ = decode(read_bytes(path, "diarisation"), path)
     by_recording: dict[str, list[SpeakerTurn]] = {}
     for name, turn in _turns(text, path):
         by_recording.setdefault(name, []).append(turn)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import os
+import stat
 from pathlib import Path
 
 from affect_pipe.pipeline.errors import TranscriptError, UsageError
@@ -19,8 +21,14 @@ _MARKS = (
 )
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a transcript file.
+def read_bytes(path: Path, what: str = "transcript") -> bytes:
+    """Return the bytes of a file of words or speakers.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What it is, for messages.
 
     Raises
     ------
@@ -30,24 +38,30 @@ def read_bytes(path: Path) -> bytes:
         If it is implausibly large.
     """
     try:
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder, not a transcript file: name the file in it.")
-        # A pipe may never say anything, a device may never end.
-        if path.exists() and not path.is_file():
-            raise UsageError(f"{path} is a pipe or a device: give the transcript as a file.")
-        with path.open("rb") as file:
+        _check_regular(path.stat().st_mode, path, what)
+        # What was a file may be a pipe by now, which would never be opened.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            _check_regular(os.fstat(file.fileno()).st_mode, path, what)
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise UsageError(f"There is no transcript file {path}: check the path.") from error
+        raise UsageError(f"There is no {what} file {path}: check the path.") from error
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise UsageError(f"The transcript {path} cannot be read ({why}): check it.") from error
+        raise UsageError(f"The {what} {path} cannot be read ({why}): check it.") from error
     if len(data) > MAX_BYTES:
         raise TranscriptError(
-            f"{path} is larger than {MAX_BYTES // 2**20} MiB, too large for a transcript: "
+            f"{path} is larger than {MAX_BYTES // 2**20} MiB, too large for a {what}: "
             "is it the right file?"
         )
     return data
+
+
+def _check_regular(mode: int, path: Path, what: str) -> None:
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{path} is a folder, not a {what} file: name the file in it.")
+    # A pipe may never say anything, a device may never end.
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{path} is a pipe or a device: give the {what} as a file.")
 
 
 def decode(data: bytes, path: Path) -> tuple[str, str | None]:

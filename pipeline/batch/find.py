@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import glob
-import io
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
+from affect_pipe.pipeline.batch.lists import rows
 from affect_pipe.pipeline.batch.records import Item
 from affect_pipe.pipeline.batch.remote_media import find_remote
 from affect_pipe.pipeline.batch.remote_store import is_url
 from affect_pipe.pipeline.errors import UsageError
 from affect_pipe.pipeline.given import quoted
-from affect_pipe.pipeline.media_files import AUDIO_SUFFIXES, VIDEO_SUFFIXES, MediaFile, find_media
+from affect_pipe.pipeline.media_files import (
+    AUDIO_SUFFIXES,
+    VIDEO_SUFFIXES,
+    MediaFile,
+    find_media,
+    same_targets,
+    told_clashes,
+)
 from affect_pipe.pipeline.results.utterance_dataset import FOLDER
 
 LISTS = (".txt", ".csv")
-_COLUMNS = ("video", "transcript", "diarisation", "language")
-_MAX_LIST_BYTES = 1 << 28
 _WILD = "*?["
 
 
@@ -32,7 +36,8 @@ def find_items(given: Sequence[str], tell: Callable[[str], None]) -> tuple[Item,
         Folders, searched with their sub-folders; patterns, where ``**`` is any number of folders;
         ``.txt`` lists with a path a line; ``.csv`` lists with a column ``video`` and, if need be,
         ``transcript``, ``diarisation``, ``language``; media files; fsspec URLs of folders, patterns
-        and media files. Paths in a list count from the list's folder; URLs may stand there, too.
+        and media files. Neither a folder nor ``**`` follows links to folders. Paths in a list count
+        from the list's folder; URLs may stand there, too.
     tell : callable (line)
         Hears what is left out.
 
@@ -45,30 +50,61 @@ def find_items(given: Sequence[str], tell: Callable[[str], None]) -> tuple[Item,
     Raises
     ------
     UsageError
-        If nothing is found, a list is malformed, or two videos would write the same results.
+        If nothing is found, a list is malformed, two videos would write the same results, or one
+        is named twice with different words, speakers or languages.
     """
-    found: dict[str, Item] = {}
+    found: dict[str, tuple[Item, str]] = {}
     for one in given:
         if "\0" in one:
             raise UsageError(f"{one!r} holds a NUL character, which no path may.")
-        for item in _of(one, tell):
+        for item, where in _of(one, tell):
             # The same file named twice is a slip, as by two patterns that overlap.
-            place = item.video if is_url(item.video) else os.path.abspath(item.video)
-            found.setdefault(place, item)
-    _check_targets(list(found.values()))
-    return tuple(found.values())
+            first, first_where = found.setdefault(_place(item.video), (item, where))
+            if _named(first) != _named(item):
+                raise UsageError(
+                    f"{item.video} is named by {first_where} and by {where} with different "
+                    "transcripts, diarisations or languages: keep one of them."
+                )
+    items = tuple(item for item, _ in found.values())
+    _check_targets(items)
+    return items
 
 
-def _of(one: str, tell: Callable[[str], None]) -> Iterator[Item]:
+def _place(video: str) -> str:
+    """Return what is the same for one file, however links to folders lead to it."""
+    if is_url(video):
+        return video
+    folder, name = os.path.split(os.path.abspath(video))
+    return os.path.join(os.path.realpath(folder), name)
+
+
+def _named(item: Item) -> tuple[object, ...]:
+    """Return what decides the result of a video besides its own bytes."""
+    return (
+        item.transcript,
+        item.diarisation,
+        item.language,
+        item.transcript_url,
+        item.diarisation_url,
+    )
+
+
+def _of(one: str, tell: Callable[[str], None]) -> Iterator[tuple[Item, str]]:
+    """Yield the videos of one thing given, and what names each, for messages."""
     path = Path(one)
+    if not is_url(one) and not path.is_dir() and path.suffix.lower() in LISTS:
+        yield from _of_list(path, tell)
+    else:
+        yield from ((item, one) for item in _found(one, path, tell))
+
+
+def _found(one: str, path: Path, tell: Callable[[str], None]) -> Iterator[Item]:
     if is_url(one):
         if path.suffix.lower() in LISTS:
             raise UsageError(f"the list {one} is read from a file: copy it here; it may hold URLs.")
         yield from find_remote(one)
     elif path.is_dir():
         yield from map(_item, find_media([path], tell))
-    elif path.suffix.lower() in LISTS:
-        yield from _of_list(path)
     elif any(sign in one for sign in _WILD) and not path.exists():
         yield from _of_pattern(one)
     elif path.exists() or path.is_symlink():
@@ -85,9 +121,10 @@ def _of_pattern(pattern: str) -> Iterator[Item]:
     parts = Path(pattern).parts
     fixed = next(i for i, part in enumerate(parts) if any(sign in part for sign in _WILD))
     root = Path(*parts[:fixed])
+    if ".." in parts[fixed:]:
+        raise UsageError(f"the pattern {quoted(pattern)} has '..' after a wildcard: leave it out.")
     n = 0
-    for name in sorted(glob.glob(pattern, recursive=True)):
-        path = Path(name)
+    for path in sorted(_matches(root, parts[fixed:])):
         if path.suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES and path.is_file():
             n += 1
             yield _item(MediaFile(path, path.parent.relative_to(root)))
@@ -97,49 +134,26 @@ def _of_pattern(pattern: str) -> Iterator[Item]:
         )
 
 
-def _of_list(path: Path) -> Iterator[Item]:
-    rows = _rows_of_csv(path) if path.suffix.lower() == ".csv" else _rows_of_text(path)
+def _matches(root: Path, wanted: Sequence[str]) -> Iterator[Path]:
+    """Yield what matches; ``**`` does not follow links to folders, which may lead in circles."""
+    # Only a part that is nothing but '**' stands for folders; at the end, for all below them.
+    parts = [part if part == "**" else re.sub(r"\*\*+", "*", part) for part in wanted]
+    if parts[-1] == "**":
+        parts.append("*")
+    hidden_too = any(part.startswith(".") for part in parts)
+    for path in root.glob("/".join(parts)):
+        below = path.relative_to(root).parts
+        if hidden_too or not any(part.startswith(".") for part in below):
+            yield path
+
+
+def _of_list(path: Path, tell: Callable[[str], None]) -> Iterator[tuple[Item, str]]:
     n = 0
-    for number, row in rows:
+    for number, row in rows(path, tell):
         n += 1
-        yield _listed(path, number, row)
+        yield _listed(path, number, row), f"{path}, line {number},"
     if not n:
         raise UsageError(f"the list {path} names no video: write one path a line.")
-
-
-def _rows_of_text(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, line in enumerate(_read(path).splitlines(), start=1):
-        text = line.strip()
-        if text and not text.startswith("#"):
-            yield number, {"video": text}
-
-
-def _rows_of_csv(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(io.StringIO(_read(path), newline=""))
-    header = reader.fieldnames or ()
-    if "video" not in header:
-        raise UsageError(
-            f"{path} has no column 'video': its first line must name the columns, of which "
-            f"{', '.join(_COLUMNS)} are read."
-        )
-    try:
-        for row in reader:
-            fields = {name: (row.get(name) or "").strip() for name in _COLUMNS}
-            if fields["video"]:
-                yield reader.line_num, fields
-    except csv.Error as error:
-        raise UsageError(f"{path} is no CSV ({error}): mend it.") from error
-
-
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_LIST_BYTES:
-            raise UsageError(f"the list {path} is larger than 256 MiB: which file is it?")
-        return path.read_text("utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise UsageError(
-            f"the list {path} cannot be read ({error.strerror}): check the path."
-        ) from error
 
 
 def _listed(path: Path, number: int, row: dict[str, str]) -> Item:
@@ -172,14 +186,13 @@ def _listed(path: Path, number: int, row: dict[str, str]) -> Item:
 
 
 def _check_targets(items: Sequence[Item]) -> None:
-    writers: dict[str, Item] = {}
+    clashes = same_targets((item.target, item.video) for item in items)
+    if clashes:
+        raise UsageError(
+            f"{told_clashes(clashes)}: name the folder above them, whose sub-folders are kept "
+            "apart, or rename one of each."
+        )
     for item in items:
-        other = writers.setdefault(item.target, item)
-        if other is not item:
-            raise UsageError(
-                f"{other.video} and {item.video} would both write {item.target}.*: name the folder "
-                "above them, whose sub-folders are kept apart, or rename one."
-            )
         if item.target.split("/")[0] == FOLDER and "/" in item.target:
             raise UsageError(
                 f"the results of {item.video} would lie in {FOLDER}/, which is for the dataset of "

@@ -116,7 +116,8 @@ def test_beside_a_video_only_what_is_known_to_be_words_is_taken(eaf, grid, tmp_p
     assert find_transcript(video) is None
     path.unlink()
     (tmp_path / "talk.TextGrid").write_text("no grid")
-    assert find_transcript(video) is None
+    with pytest.raises(TranscriptError, match="no TextGrid"):
+        find_transcript(video)
     path = grid(("words", (0.0, 1.0, "hello")))
     assert find_transcript(video) == path
     assert find_transcript(video) != eaf(("text", None, (0, 1000, "hello")), name="other.eaf")
@@ -140,4 +141,5 @@ def test_xml_that_attacks_is_refused_and_not_taken_for_a_transcript(tmp_path):
     with pytest.raises(TranscriptError, match="refused"):
         read_transcript(path)
     (tmp_path / "talk.mp4").write_bytes(b"")
-    assert find_transcript(tmp_path / "talk.mp4") is None
+    with pytest.raises(TranscriptError, match="refused"):
+        find_transcript(tmp_path / "talk.mp4")

@@ -13,7 +13,7 @@ from affect_pipe.extractors.speech import faster_whisper_weights
 from affect_pipe.extractors.speech.faster_whisper_asr import FasterWhisper
 from affect_pipe.extractors.speech.guards import REPEATED
 from affect_pipe.extractors.speech.recognisers import choose
-from affect_pipe.pipeline.errors import MissingWeightsError, StageError, UsageError
+from affect_pipe.pipeline.errors import MissingWeightsError, UsageError
 from affect_pipe.pipeline.records import Interval, Transcript
 
 pytest.importorskip("faster_whisper", reason="needs the extra faster-whisper")
@@ -159,12 +159,13 @@ def test_a_model_that_names_no_languages_asks_for_one(tmp_path, weights, heard):
     assert len(FasterWhisper(str(tmp_path), language="en").transcribe(source).words) == 2
 
 
-def test_what_ctranslate2_cannot_run_is_one_sentence(tmp_path, weights, heard):
+@pytest.mark.parametrize("heads", [{}, {"alignment_heads": []}, {"alignment_heads": [[0]]}])
+def test_weights_that_cannot_time_words_are_refused(tmp_path, weights, heard, heads):
     for path in weights.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "config.json").write_text('{"lang_ids": [50259]}')
+    (tmp_path / "config.json").write_text(json.dumps({"lang_ids": [50259]} | heads))
     source = heard(noise(3.0), (Interval(0.5, 2.5),), 3.0)
-    with pytest.raises(StageError, match="faster-whisper failed"):
+    with pytest.raises(UsageError, match="names no alignment heads"):
         FasterWhisper(str(tmp_path), language="en").transcribe(source)
 
 

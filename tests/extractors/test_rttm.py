@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +100,9 @@ def test_beside_the_video_or_named(tmp_path):
     assert find_diarisation(media).name == "talk.rttm"
     with pytest.raises(UsageError, match="no diarisation file"):
         find_diarisation(media, tmp_path / "none.rttm")
+    os.mkfifo(tmp_path / "pipe.rttm")
+    with pytest.raises(UsageError, match="give the diarisation as a file"):
+        find_diarisation(media, tmp_path / "pipe.rttm")
 
 
 times = st.floats(0.0, 1000.0).map(lambda value: round(value, 3))

@@ -26,9 +26,34 @@ def test_a_folder_is_searched_in_order_and_its_sub_folders_are_kept_apart(folder
     ]
     assert [f.target for f in files] == list(map(PurePath, ("z", "a/x", "a/deep/y", "b/x")))
     (line,) = told
-    assert "2 files are skipped" in line
-    assert ".srt (1)" in line
+    assert "1 file is skipped" in line
     assert "no ending (1)" in line
+
+
+def test_what_belongs_to_a_media_file_is_not_told_as_skipped(folder):
+    (folder / "a" / "notes").unlink()
+    for name in ("z.en.vtt", "z.rttm", "a/deep/y.TextGrid", "z.affect.json", "b/gone.affect.csv"):
+        (folder / name).touch()
+    told = []
+    find_media([folder], told.append)
+    assert told == []
+    # The transcript of a video that is not there is worth a look.
+    (folder / "zz.srt").touch()
+    find_media([folder], told.append)
+    assert ".srt (1)" in told[0]
+
+
+def test_all_that_would_be_written_twice_is_told_at_once(folder):
+    for i in range(7):
+        for suffix in (".mp4", ".mov", ".avi")[: 3 if i == 0 else 2]:
+            (folder / f"c{i}{suffix}").touch()
+    with pytest.raises(UsageError) as caught:
+        find_media([folder], lambda line: None)
+    said = str(caught.value)
+    assert all(f"c{i}.mov" in said for i in range(5))
+    assert "c0.avi" in said
+    assert "c5" not in said
+    assert "2 more" in said
 
 
 def test_a_link_that_leads_back_is_not_followed(folder):
