@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePath
 
 from affect_pipe.fusion.datasets.annotated import AnnotatedVideo, read_annotated
 from affect_pipe.fusion.datasets.annotated_labels import label_file
@@ -11,8 +12,10 @@ from affect_pipe.fusion.gold import MIN_OVERLAP, evaluate_gold
 from affect_pipe.fusion.gold_report import GoldReport
 from affect_pipe.pipeline.annotation.files import SUFFIXES
 from affect_pipe.pipeline.annotation.names import TEXT_TIERS
-from affect_pipe.pipeline.errors import UsageError
+from affect_pipe.pipeline.errors import AffectPipeError, UsageError
 from affect_pipe.pipeline.given import quoted
+from affect_pipe.pipeline.media_files import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+from affect_pipe.pipeline.preflight import SUFFIX
 from affect_pipe.pipeline.results.result_file import read_named_result
 from affect_pipe.pipeline.results.writing import write_result
 
@@ -54,12 +57,18 @@ def labels_from_annotations(
     if video is not None and len(paths) > 1:
         raise UsageError("--video is the name of one video: name one annotation file.")
     videos: dict[str, AnnotatedVideo] = {}
+    endings: dict[str, str] = {}
     for path in paths:
         found = read_annotated(path, tiers or TEXT_TIERS)
-        name = video or found.media or path.name.removesuffix(path.suffix).removesuffix(".affect")
-        if name in videos:
+        name = video or found.media or _video_of(path)
+        # "talk" is "talk.mp4", which "talk.mov" is not.
+        same = {name, _bare(name)} if name != _bare(name) else {name, endings.get(name, name)}
+        other = next((one for one in sorted(same) if one in videos), None)
+        endings[_bare(name)] = name
+        if other is not None:
             raise UsageError(
-                f"{videos[name].path} and {path} are both of the video {quoted(name)}: name one."
+                f"{videos[other].path} and {path} are both of the video {quoted(name)}: name one "
+                "of them."
             )
         videos[name] = found
     if not any(u.labels.any for one in videos.values() for u in one.utterances):
@@ -67,6 +76,25 @@ def labels_from_annotations(
     data, warnings = label_file(videos)
     write_result(out, data)
     return warnings
+
+
+def _video_of(path: Path) -> str:
+    """Return what the video of a file is called that names none, as every TextGrid.
+
+    As the result beside it says, from which it was made; else the file's own name without endings.
+    """
+    stem = path.name.removesuffix(path.suffix).removesuffix(".affect")
+    beside = path.with_name(stem + SUFFIX)
+    if beside.is_file():
+        with suppress(AffectPipeError):
+            return read_named_result(beside).media
+    return stem
+
+
+def _bare(name: str) -> str:
+    """Return a video's name without its ending, if it is one of media: ``talk.v2`` has none."""
+    path = PurePath(name)
+    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES | AUDIO_SUFFIXES else name
 
 
 def _annotation_files(given: Sequence[Path]) -> list[Path]:

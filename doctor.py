@@ -26,6 +26,16 @@ _BACK_ENDS = (
     ("pocketsphinx", "pocketsphinx", "fallback recognition and alignment"),
     ("silero_vad", "silero-vad", "voice activity"),
 )
+# Extras of what a run or its neighbours may be asked for: what for, and what they bring.
+_EXTRAS = (
+    (
+        "overlay",
+        "run --overlay",
+        ("PIL", "matplotlib", "uniseg", "noto_cjk_sans_otc", "bidi", "arabic_reshaper"),
+    ),
+    ("app", "serve", ("starlette", "uvicorn", "python_multipart", "pathvalidate")),
+    ("hdf5", "extract --format hdf5 and csd", ("h5py",)),
+)
 _REINSTALL = "pip install --force-reinstall affect-pipe"
 
 
@@ -48,6 +58,7 @@ def diagnose(cache_dir: str | None = None) -> tuple[Check, ...]:
         _guarded("other weights", _weights, needed=False),
         _guarded("checkpoint starter", _starter),
         _guarded("cache", lambda: _cache(cache_dir)),
+        *(_extra(*extra) for extra in _EXTRAS),
         _guarded("GPU", _gpu, needed=False),
     )
 
@@ -77,6 +88,17 @@ def _back_end(module: str, distribution: str, purpose: str) -> Check:
         detail = f"cannot be imported ({purpose}): {error}"
         return Check(distribution, False, detail, _REINSTALL)
     return Check(distribution, True, f"{found} ({purpose})")
+
+
+def _extra(name: str, purpose: str, modules: tuple[str, ...]) -> Check:
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            detail = f"{purpose} cannot be used: {error}"
+            fix = f'pip install "affect-pipe[{name}]"'
+            return Check(f"extra {name}", False, detail, fix, needed=False)
+    return Check(f"extra {name}", True, purpose, needed=False)
 
 
 def _torchvision() -> tuple[Check, ...]:

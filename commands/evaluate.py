@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from affect_pipe.commands.common import OK, Verbs, hush_back_ends, tell
+from affect_pipe.commands.common import FAILED, OK, Verbs, hush_back_ends, tell
 from affect_pipe.commands.labels import TIER_HELP, tiers_of
 from affect_pipe.pipeline.results.standard_output import standard_output
 
@@ -85,4 +85,7 @@ def _against_gold(arguments: argparse.Namespace) -> int:
         tell(f"warning: {warning}")
     with standard_output():
         print(report.as_json() if arguments.json else report.as_text())
+    if not report.figures:
+        tell(f"nothing was measured of {arguments.result} by {arguments.gold}.")
+        return FAILED
     return OK

@@ -16,13 +16,14 @@ from affect_pipe.commands.common import (
     hush_back_ends,
     result_folder,
     share_the_machine,
+    tell,
 )
 from affect_pipe.commands.run_outputs import add_output_options, outputs_asked
 from affect_pipe.commands.words import add_word_options, word_flags
 from affect_pipe.pipeline.results.standard_output import standard_output
 
 if TYPE_CHECKING:
-    from affect_pipe.pipeline.records import VideoResult
+    from affect_pipe.pipeline.records import Transcript, VideoResult
 
 
 def add(verbs: Verbs, common: argparse.ArgumentParser) -> None:
@@ -78,15 +79,33 @@ def _run(arguments: argparse.Namespace) -> int:
                 check_names(arguments.out, outputs.names(video), video)
                 with ProgressDisplay(Console(stderr=True)) as display:
                     result = analyzer(video, display, explain=arguments.explain)
-                    written, warnings = outputs.write(result, analyzer, display)
-                warn(video.name, warnings)
-                _show(result, written)
-                codes.append(OK)
+                    written = outputs.write(result, analyzer, display)
+                _tell_source(result.transcript, video if len(videos) > 1 else None)
+                warn(video.name, written.warnings)
+                _show(result, written.paths)
+                for error in written.errors:
+                    if arguments.debug:
+                        raise error
+                    complain(error)
+                codes.append(FAILED if written.errors else OK)
             except Exception as error:
                 if arguments.debug:
                     raise
                 codes.append(complain(error))
-    return FAILED if FAILED in codes else max(codes)
+    # Bad use only where there was nothing else: what was done or tried is work.
+    return codes[0] if len(set(codes)) == 1 else FAILED
+
+
+def _tell_source(transcript: Transcript, video: Path | None) -> None:
+    """Say where the words come from, unless there are none or a warning says so."""
+    from affect_pipe.extractors.speech.transcript import FORMATS
+
+    source, model = transcript.source, transcript.model
+    if not transcript.segments or any(source in w.lower() for w in transcript.warnings):
+        return
+    is_file = Path(model).suffix.lower() in FORMATS
+    of = "" if video is None else f"{video.name}: "
+    tell(f"{of}words from {model if is_file else f'{source} {model}'.strip()}")
 
 
 def _show(result: VideoResult, written: Sequence[Path]) -> None:

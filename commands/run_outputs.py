@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,23 @@ if TYPE_CHECKING:
     from affect_pipe.pipeline.records import VideoResult
     from affect_pipe.pipeline.settings import RunSettings
 
-Written = tuple[tuple[Path, ...], tuple[str, ...]]
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a video's files.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        Those that were written, the JSON first and each once.
+    warnings : tuple of str
+    errors : tuple of Exception
+        Why others could not be.
+    """
+
+    paths: tuple[Path, ...]
+    warnings: tuple[str, ...]
+    errors: tuple[Exception, ...]
 
 
 def add_output_options(run: argparse.ArgumentParser) -> None:
@@ -76,29 +94,44 @@ class Outputs:
         return names + export_names(video.stem, self.exports)
 
     def write(self, result: VideoResult, analyzer: Analyzer, listener: Listener) -> Written:
-        """Write them all.
-
-        Returns
-        -------
-        tuple of (tuple of Path, tuple of str)
-            The files, the JSON first and each once, and what there is to warn of.
-        """
+        """Write them all; one that cannot be, but for JSON and CSV, does not stop the others."""
         paths = self._results(result)
-        warnings = result.warnings
-        if self.exports:
-            from affect_pipe.pipeline.results.exports.formats import export
-            from affect_pipe.pipeline.results.result_file import result_of
+        warnings = list(result.warnings)
+        errors: list[Exception] = []
+        for make in self._further(result, analyzer, listener, warnings):
+            try:
+                paths += make()
+            except Exception as error:
+                errors.append(error)
+        return Written(tuple(dict.fromkeys(paths)), tuple(warnings), tuple(errors))
 
-            paths += export(result_of(result), self.exports, self.folder, result.media.path)
+    def _further(
+        self, result: VideoResult, analyzer: Analyzer, listener: Listener, warnings: list[str]
+    ) -> Iterator[Callable[[], Sequence[Path]]]:
+        """Give what writes each of the other files; it may add to the warnings."""
+        for name in self.exports:
+            yield partial(self._export, result, name)
         if self.report:
-            from affect_pipe.reporting import ReportOptions, report_of
-
-            paths.append(report_of(result, self.folder, ReportOptions(run=self.settings)))
+            yield lambda: [self._report(result)]
         if self.overlay:
-            drawn, told = analyzer.overlay(result, self.folder, listener)
-            paths += [drawn] if drawn is not None else []
-            warnings += told
-        return tuple(dict.fromkeys(paths)), warnings
+
+            def draw() -> Sequence[Path]:
+                drawn, told = analyzer.overlay(result, self.folder, listener)
+                warnings.extend(told)
+                return [] if drawn is None else [drawn]
+
+            yield draw
+
+    def _export(self, result: VideoResult, name: str) -> Sequence[Path]:
+        from affect_pipe.pipeline.results.exports.formats import export
+        from affect_pipe.pipeline.results.result_file import result_of
+
+        return export(result_of(result), (name,), self.folder, result.media.path)
+
+    def _report(self, result: VideoResult) -> Path:
+        from affect_pipe.reporting import ReportOptions, report_of
+
+        return report_of(result, self.folder, ReportOptions(run=self.settings))
 
     def _results(self, result: VideoResult) -> list[Path]:
         from affect_pipe.pipeline.preflight import result_names

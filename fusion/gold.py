@@ -80,11 +80,16 @@ def evaluate_gold(gold: AnnotatedVideo, result: Result, least: float = MIN_OVERL
     """
     found = match(gold.utterances, result.utterances, least)
     pairs = [(gold.utterances[g], result.utterances[p]) for _, g, p in found]
+    figures = tuple(_figures(pairs))
     warnings = list(gold.warnings)
     if gold.media and gold.media != result.media:
         warnings.append(f"the annotation is of {gold.media}, the result of {result.media}")
     if not pairs:
         warnings.append("no utterance of the annotation lies where one of the result does")
+    elif not any(one.labels.any for one, _ in pairs):
+        warnings.append(f"{gold.path.name} labels nothing there: annotate a tier first")
+    elif not figures:
+        warnings.append("what is annotated is nothing that the result predicts")
     return GoldReport(
         gold=gold.path.name,
         result=f"{result.stem}",
@@ -93,7 +98,7 @@ def evaluate_gold(gold: AnnotatedVideo, result: Result, least: float = MIN_OVERL
         predicted_unmatched=len(result.utterances) - len(pairs),
         gold_without_labels=sum(not one.labels.any for one, _ in pairs),
         mean_overlap=float(np.mean([o for o, _, _ in found])) if found else float("nan"),
-        figures=tuple(_figures(pairs)),
+        figures=figures,
         warnings=tuple(warnings),
     )
 

@@ -144,16 +144,16 @@ def ccc(reference: Values, estimate: Values) -> float:
     """Concordance correlation coefficient of ``[N]`` (Lin 1989, equation 2.1).
 
     ``2 s_xy / (s_x^2 + s_y^2 + (mean_x - mean_y)^2)`` with moments divided by N, as Lin defines
-    the estimate. Zero where one side is constant; NaN where both are, at the same value, and for
-    no utterances.
+    the estimate. NaN where one side is constant or N < 2, as Pearson's: the formula gives 0 there,
+    which would be told and averaged as if something had been measured.
     """
     x, y = np.asarray(reference, np.float64), np.asarray(estimate, np.float64)
-    if len(x) == 0:
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     shift = x.mean() - y.mean()
     covariance = np.mean((x - x.mean()) * (y - y.mean()))
     spread = x.var() + y.var() + shift**2
-    return float(2 * covariance / spread) if spread > 0 else float("nan")
+    return float(2 * covariance / spread)
 
 
 def cosine(reference: Values, estimate: Values) -> float:

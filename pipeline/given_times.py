@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from affect_pipe.pipeline.records import Transcript, Utterance
 from affect_pipe.pipeline.segmentation import SegmentationSettings, trusted_words
-from affect_pipe.pipeline.sentences import join_words
+from affect_pipe.pipeline.spacing import Spacing
 
 NO_WORDS_WITHIN = "no words recognised during the utterance"
 
@@ -22,6 +22,7 @@ def fill_words(
     the speakers of utterances that have none.
     """
     words = sorted(transcript.words, key=lambda word: word.start_s)
+    spacing = Spacing(transcript.segments)
     filled = []
     for utterance in utterances:
         if utterance.speaker is None and transcript.diarisation is not None:
@@ -39,6 +40,6 @@ def fill_words(
         if not heard:
             doubt = transcript.doubt_during(utterance.start_s, utterance.end_s)
             reason = doubt or NO_WORDS_WITHIN
-        text = "" if reason else join_words(word.text for word in kept)
+        text = "" if reason else spacing.join(kept)
         filled.append(replace(utterance, text=text, words=kept, text_reason=reason))
     return tuple(filled)

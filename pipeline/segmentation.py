@@ -10,7 +10,8 @@ from itertools import groupby, pairwise
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from affect_pipe.pipeline.records import Diarisation, Interval, Segment, Transcript, Utterance, Word
-from affect_pipe.pipeline.sentences import ends_clause, ends_sentence, join_words
+from affect_pipe.pipeline.sentences import ends_clause, ends_sentence
+from affect_pipe.pipeline.spacing import Spacing
 
 NO_WORDS = "no words recognised"
 MOSTLY_GUESSES = "most words are guesses"
@@ -122,7 +123,8 @@ def cut_utterances(
         survive the confidence threshold; the times also cover those that did not.
     """
     pieces = [piece for turn in _turns(transcript) for piece in _cut_turn(turn, settings)]
-    spoken = [_utterance(piece, transcript.guesses, settings) for piece in pieces]
+    spacing = Spacing(transcript.segments)
+    spoken = [_utterance(piece, transcript.guesses, settings, spacing) for piece in pieces]
     covered = [Interval(piece.start_s, piece.end_s) for piece in pieces]
     wordless = [
         Utterance(
@@ -296,13 +298,15 @@ def trusted_words(
     return kept, None if trusted else MOSTLY_GUESSES
 
 
-def _utterance(piece: _Piece, guesses: bool, settings: SegmentationSettings) -> Utterance:
+def _utterance(
+    piece: _Piece, guesses: bool, settings: SegmentationSettings, spacing: Spacing
+) -> Utterance:
     words, reason = trusted_words(piece.words, guesses, settings)
     return Utterance(
         index=0,
         start_s=piece.start_s,
         end_s=piece.end_s,
-        text="" if reason else join_words(word.text for word in words),
+        text="" if reason else spacing.join(words),
         words=words,
         speaker=piece.speaker,
         text_reason=reason,

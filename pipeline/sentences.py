@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import chain, repeat
 
 # Scripts written without spaces between words: Thai, Lao, Myanmar, Khmer, Kana, Han (with its
 # extensions) and full-width forms. Korean is left out: it uses spaces.
@@ -19,6 +20,7 @@ _UNSPACED_START = re.compile(f"^[{_UNSPACED}]")
 _HAN_OR_KANA = (
     "\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
+_HAN_OR_KANA_START = re.compile(f"[{_HAN_OR_KANA}]")
 _OPENERS = r"[\(\[{\"'“‘«「『（【《〈¿¡]*"
 # One Han or Kana character with the punctuation that hangs on it, or a run of anything else.
 _PIECE = re.compile(
@@ -86,13 +88,25 @@ def _starts_lower(word: str) -> bool:
     return stripped[:1].islower()
 
 
-def join_words(words: Iterable[str]) -> str:
-    """Write words as text: spaces between them, none inside scripts that use none."""
+def join_words(words: Iterable[str], spaced: Iterable[bool] = ()) -> str:
+    """Write words as text: spaces between them, none inside scripts that use none.
+
+    Parameters
+    ----------
+    words : iterable of str
+    spaced : iterable of bool
+        Whether a word has a space before it all the same; those not told of have none.
+    """
     text = ""
-    for word in words:
-        glued = _UNSPACED_END.search(text) and _UNSPACED_START.search(word)
+    for word, space in zip(words, chain(spaced, repeat(False)), strict=False):
+        glued = not space and _UNSPACED_END.search(text) and _UNSPACED_START.search(word)
         text += word if not text or glued else f" {word}"
     return text
+
+
+def is_han_or_kana(word: str) -> bool:
+    """Tell whether a word begins with a character of a script in which one may be a word."""
+    return _HAN_OR_KANA_START.match(word) is not None
 
 
 def split_words(text: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from affect_pipe.pipeline.given import quoted
 from affect_pipe.pipeline.records import Diarisation, Segment, SpeakerTurn, Transcript, Word
-from affect_pipe.pipeline.sentences import join_words
+from affect_pipe.pipeline.spacing import Spacing
 
 # Turns are cut a little too tight, and words a little too wide, as often as not.
 _NEAR_S = 1.0
@@ -65,8 +65,9 @@ def _cut(segment: Segment, lookup: _Turns) -> Iterator[Segment]:
     if len(runs) <= 1:
         yield replace(segment, speaker=runs[0][0] if runs else None)
         return
+    spacing = Spacing((segment,))
     for who, words in runs:
-        text = join_words(word.text for word in words)
+        text = spacing.join(words)
         start_s, end_s = words[0].start_s, max(word.end_s for word in words)
         yield replace(segment, start_s=start_s, end_s=end_s, text=text, words=words, speaker=who)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
@@ -20,9 +20,9 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from affect_pipe.pipeline.preflight import SUFFIXES
+from affect_pipe.pipeline.preflight import REPORT_SUFFIX, SUFFIXES
 from affect_pipe.serving.channel import Channel
-from affect_pipe.serving.guard import REPORT_POLICY, Guard
+from affect_pipe.serving.guard import REPORT_POLICY, Guard, KnownHosts
 from affect_pipe.serving.intake import Intake
 from affect_pipe.serving.jobs import Job, JobFolder
 from affect_pipe.serving.queue import Queue
@@ -69,7 +69,6 @@ class App:
         hosts : sequence of str
             Names by which it may be asked, without a port.
         """
-        trusted = Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
         return Starlette(
             routes=[
                 Route("/", self.page),
@@ -86,8 +85,8 @@ class App:
                 Route("/jobs/{id}/retry", self.retry, methods=["POST"]),
                 Route("/jobs/{id}/{name}", self.media),
             ],
-            middleware=[Middleware(Guard), trusted],
-            exception_handlers={RefusedError: self.refused},
+            middleware=[Middleware(Guard), Middleware(KnownHosts, hosts=hosts)],
+            exception_handlers={RefusedError: self.refused, HTTPException: _no_route},
         )
 
     async def page(self, request: Request) -> Response:
@@ -136,7 +135,14 @@ class App:
         job, _ = self._found(request)
         headers = {"content-security-policy": REPORT_POLICY}
         path = self._reports.path(self._folder, job)
-        return self._file(path, media_type="text/html", headers=headers)
+        return self._file(
+            path,
+            media_type="text/html",
+            headers=headers,
+            # Shown where it is opened, and called so where it is kept.
+            filename=Path(job.file).stem + REPORT_SUFFIX,
+            content_disposition_type="inline",
+        )
 
     async def result(self, request: Request) -> Response:
         """Answer with a result file, to be kept."""
@@ -184,6 +190,14 @@ class App:
         if path.is_symlink() or not path.is_file():
             raise _nothing()
         return FileResponse(path, **how)  # type: ignore[arg-type]
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    """Answer where no route fits a request: its path or its method."""
+    assert isinstance(error, HTTPException)
+    said = {404: _nothing().sentence, 405: f"{request.method} is nothing that can be done here."}
+    sentence = said.get(error.status_code, error.detail)
+    return JSONResponse({"error": sentence}, error.status_code, error.headers)
 
 
 def _nothing() -> RefusedError:

@@ -9,10 +9,12 @@ from (Fetch Metadata Request Headers, W3C; Origin, RFC 6454).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PAGE_POLICY = "; ".join(
@@ -73,10 +75,45 @@ class Guard:
             await send(message)
 
         if is_foreign(scope["method"], Headers(scope=scope)):
-            answer = PlainTextResponse("This request comes from another site.", 403)
+            answer = JSONResponse({"error": "This request comes from another site."}, 403)
             await answer(scope, receive, send_guarded)
         else:
             await self._app(scope, receive, send_guarded)
+
+
+class KnownHosts:
+    """ASGI middleware: refuses requests that ask for another name than one of this server.
+
+    Starlette decides; the answer is ours, as its own is no JSON.
+
+    Parameters
+    ----------
+    app : ASGIApp
+    hosts : sequence of str
+        Without a port.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+        self._app, self._hosts = app, list(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        known = False
+
+        async def note(scope: Scope, receive: Receive, send: Send) -> None:
+            nonlocal known
+            known = True
+
+        async def drop(message: Message) -> None:
+            pass
+
+        asked = TrustedHostMiddleware(note, allowed_hosts=self._hosts, www_redirect=False)
+        await asked(scope, receive, drop)
+        if known:
+            await self._app(scope, receive, send)
+            return
+        sentence = "This server goes by another name: ask for it so, or start it with --allow-host."
+        await JSONResponse({"error": sentence}, 400)(scope, receive, send)
 
 
 def is_foreign(method: str, headers: Headers) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from affect_pipe.extractors.speech.text_file import decode, read_bytes
 from affect_pipe.extractors.speech.transcript import FORMATS
 from affect_pipe.pipeline.batch.records import Failure, Seen
 from affect_pipe.pipeline.container import MediaLimits
@@ -123,8 +124,21 @@ def _named(folder: Path, parts: list[Part]) -> dict[str, str]:
                 )
         if not part.size_bytes:
             raise RefusedError(422, f"{shown_name(part.given)} is empty (0 bytes).")
+        if part.field != "video":
+            _check_text(part)
         names[part.field] = part.path.rename(folder / f"{stem}{suffix}").name
     return names
+
+
+def _check_text(part: Part) -> None:
+    """Refuse what is no text now, not when its video is analysed."""
+    shown = shown_name(part.given)
+    try:
+        text, _ = decode(read_bytes(part.path), part.path)
+    except AffectPipeError as error:
+        raise RefusedError(422, str(error).replace(str(part.path), shown)) from error
+    if not text.strip():
+        raise RefusedError(422, f"{shown} is empty: it holds no words.")
 
 
 def _job(job_id: str, video: Part, named: dict[str, str], seen: Seen) -> Job:

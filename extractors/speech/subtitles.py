@@ -9,6 +9,7 @@ from pathlib import Path
 from affect_pipe.extractors.speech.cues import Cue, CueFile, plain, spoken_parts, without_sounds
 from affect_pipe.pipeline.errors import TranscriptError
 from affect_pipe.pipeline.records import Word
+from affect_pipe.pipeline.sentences import join_words
 
 _INLINE_TIME = re.compile(r"<((?:\d{1,4}:)?\d{2}:\d{2}\.\d{3})>")
 # Runs of blanks make the srt package's expression slow and mean nothing.
@@ -127,7 +128,7 @@ def _timed_cues(raw: list[tuple[float, float, str]]) -> list[Cue]:
         shown = [plain(line).strip() for line in lines]
         words = _timed_words(" ".join(fresh), start_s, end_s)
         if words:
-            text = " ".join(word.text for word in words)
+            text = join_words(word.text for word in words)
             cues.append(Cue(words[0].start_s, words[-1].end_s, text, words=words))
     return cues
 

@@ -20,7 +20,7 @@ from affect_pipe.pipeline.errors import TranscriptError, UsageError
 from affect_pipe.pipeline.interfaces import Source
 from affect_pipe.pipeline.records import StageSpec, Transcript
 
-VERSION = "3"
+VERSION = "4"
 #: Nobody says so many; see `affect_pipe.pipeline.container.MediaLimits.max_words_per_s`.
 MAX_WORDS_PER_S = 30.0
 # What even a second of media may have: a title card, a whole text shown at once.

@@ -30,6 +30,7 @@ MIN_UNITS = 4
 _MAX_EMOTIONS = 12
 _SAID: Mapping[Modality, str] = {"text": "words", "acoustic": "voice", "visual": "face"}
 _NO_UTTERANCE = "no utterance"
+_NO_SPEECH, _NO_SOUND = "no speech was found", "there is no sound"
 _REASON_LINES = 2
 _GAP = 0.5  # of a line, between groups
 
@@ -113,7 +114,8 @@ class Panel:
         n = len(self._result.features.utterances)
         sheet.skip(0.3)
         if row is None:
-            sheet.line(_NO_UTTERANCE if n else "no speech was found", colours.DIM)
+            silent = _NO_SPEECH if self._result.media.audio is not None else _NO_SOUND
+            sheet.line(_NO_UTTERANCE if n else silent, colours.DIM)
         else:
             judged = "" if prediction is not None else ": not judged"
             sheet.line(f"utterance {row + 1} of {n}{judged}", colours.DIM)

@@ -7,7 +7,7 @@ const picker = document.getElementById("video");
 const stages = JSON.parse(main.dataset.stages);
 let maxBytes = Number(main.dataset.maxBytes);
 const AT_ONCE = 2;
-const BESIDE = [".srt", ".vtt", ".json", ".txt", ".rttm"];
+const BESIDE = [".srt", ".vtt", ".json", ".eaf", ".textgrid", ".txt", ".rttm"];
 
 const say = (text) => {
   document.getElementById("said").textContent = text;

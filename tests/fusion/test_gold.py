@@ -154,3 +154,18 @@ def test_nothing_in_common_is_told_and_gives_no_figures(tmp_path):
     assert found.figures == ()
     assert "no utterance of the annotation" in found.warnings[0]
     assert json.loads(found.as_json())["mean_overlap"] is None
+
+
+def test_what_is_undefined_is_no_part_of_a_mean(tmp_path):
+    people = [person(i, i + 1, Labels(degrees={"happy": 1.0, "sad": float(i)})) for i in range(3)]
+    models = [model(i, i + 1, emotions={"happy": (True, i), "sad": (True, i)}) for i in range(3)]
+    found = report(people, models, tmp_path)
+    for metric in ("pearson", "ccc"):
+        assert str(found.value("happy intensity", metric)) == "nan"
+        assert found.value("emotion intensity, mean", metric) == pytest.approx(1.0)
+
+
+def test_an_annotation_without_labels_is_told(tmp_path):
+    found = report([person(0, 1)], [model(0, 1)], tmp_path)
+    assert found.figures == ()
+    assert "gold.eaf labels nothing" in found.warnings[-1]

@@ -174,7 +174,9 @@ def test_ccc_by_hand():
     assert metrics.ccc(reference, estimate) == pytest.approx(2 * (2 / 3) / (4 / 3 + 1))
     assert metrics.ccc(reference, reference) == pytest.approx(1.0)
     assert metrics.ccc(reference, -reference + 4) == pytest.approx(-1.0)
-    assert metrics.ccc(reference, np.full(3, 2.0)) == 0.0
+    # As with Pearson's, nothing is measured by a constant or a single value.
+    for left, right in ((reference, np.full(3, 2.0)), (np.ones(3), reference), ([1.0], [2.0])):
+        assert math.isnan(metrics.ccc(np.asarray(left), np.asarray(right)))
     assert math.isnan(metrics.ccc(np.ones(3), np.ones(3)))
 
 

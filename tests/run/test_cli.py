@@ -74,7 +74,9 @@ def test_one_bad_video_does_not_stop_the_others(run, clip, tmp_path):
     bad.write_text("not a video")
     code, _, err = run(bad, clip)
     assert code == 1
-    assert_one_sentence(err, "bad.mp4")
+    failed, told = err.splitlines()
+    assert "bad.mp4" in failed
+    assert told == "affect-pipe: clip.mp4: words from clip.srt"
     assert (tmp_path / "results" / "clip.affect.json").exists()
 
 
@@ -82,6 +84,23 @@ def test_missing_file(run, tmp_path):
     code, _, err = run(tmp_path / "nowhere.mp4")
     assert code == 2
     assert_one_sentence(err, "nowhere.mp4", "does not exist")
+
+
+def test_bad_use_beside_work_that_was_done_is_a_failure(run, clip, tmp_path):
+    code, _, err = run(clip, tmp_path / "nowhere.mp4")
+    assert code == 1
+    assert "nowhere.mp4 does not exist" in err.splitlines()[-1]
+
+
+def test_an_export_that_cannot_be_written_does_not_stop_the_rest(run, clip, tmp_path):
+    out = tmp_path / "results"
+    (out / "clip.affect.eaf").mkdir(parents=True)
+    code, printed, err = run(clip, "--export", "eaf,vtt", "--report")
+    assert code == 1
+    assert "clip.affect.eaf" in err.splitlines()[-1]
+    assert (out / "clip.affect.vtt").is_file()
+    assert (out / "clip.report.html").is_file()
+    assert "clip.affect.eaf" not in printed
 
 
 def test_directory(run, tmp_path):
@@ -195,8 +214,11 @@ def test_a_checkpoint_of_other_weights_is_told_loudly(run, clip, make_checkpoint
     )
     code, _, err = run(clip, model=other)
     assert code == 0, err
+    told, warning = err.splitlines(keepends=True)
+    assert told == "affect-pipe: words from clip.srt\n"
     assert_one_sentence(
-        err, "warning: minilm: ", "trained on other weights", "digest 0123456789ab", "meaningless"
+        warning,
+        *("warning: minilm: ", "trained on other weights", "digest 0123456789ab", "meaningless"),
     )
     result = json.loads((tmp_path / "results" / "clip.affect.json").read_text())
     assert any("meaningless" in warning for warning in result["warnings"])
@@ -250,7 +272,7 @@ def test_a_name_too_long_for_its_maps_is_found_out_first(run, tmp_path):
 def test_one_name_too_long_does_not_stop_the_others(run, clip, tmp_path):
     long = tmp_path / ("x" * 250 + ".mp4")
     code, _, err = run(long, clip)
-    assert code == 2
+    assert code == 1
     assert "rename the video" in err
     assert (tmp_path / "results" / f"{clip.stem}.affect.json").exists()
 
@@ -357,7 +379,7 @@ def test_a_reader_that_left_costs_run_no_file(
     videos = [first, tmp_path / "nowhere.mp4", *tones(make_media, 1)]
     done = with_no_reader("run", *videos, "--model", untrained, "--out", out)
     # The table of the first video meets no reader; the second is missing; the third is still run.
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == 1, done.stderr
     assert "nowhere.mp4" in done.stderr
     stems = sorted(p.name for p in out.glob("*.affect.json"))
     assert stems == ["first.affect.json", "t1.affect.json"]

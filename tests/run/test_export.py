@@ -157,3 +157,46 @@ def test_evaluate_says_what_goes_together(capsys, arguments, part):
 def test_run_refuses_an_unknown_export_before_any_work(clip, tmp_path, capsys):
     assert main(["run", str(clip), "--out", str(tmp_path), "--export", "doc"]) == 2
     assert "unknown format 'doc'" in capsys.readouterr().err
+
+
+def test_two_annotations_of_one_video_are_refused_not_doubled(results, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "labels.csv")]
+    assert main(["labels", str(results), *out]) == 2
+    told = capsys.readouterr().err
+    assert "clip.affect.eaf" in told
+    assert "clip.affect.TextGrid" in told
+    assert "are both of the video 'clip.mp4'" in told
+    # Also where only one of them knows how the video's name ends.
+    away = tmp_path / "clip.affect.TextGrid"
+    away.write_bytes((results / away.name).read_bytes())
+    for pair in ([results / "clip.affect.eaf", away], [away, results / "clip.affect.eaf"]):
+        assert main(["labels", *map(str, pair), *out]) == 2
+        assert "are both of the video" in capsys.readouterr().err
+    # A name with a dot is another name.
+    second = away.with_name("clip.v2.affect.TextGrid")
+    second.write_bytes(away.read_bytes())
+    assert main(["labels", str(away), str(second), *out]) == 0
+
+
+def test_a_textgrid_beside_its_result_is_of_the_same_video_as_the_eaf(results, tmp_path):
+    tables = []
+    for name in ("clip.affect.eaf", "clip.affect.TextGrid"):
+        out = tmp_path / f"{name}.csv"
+        assert main(["labels", str(results / name), "--out", str(out)]) == 0
+        tables.append({row.partition(",")[0] for row in out.read_text("utf-8").splitlines()})
+    assert tables[0] == tables[1]
+    assert any("clip.mp4" in name for name in tables[0])
+
+
+def test_an_annotation_that_measures_nothing_is_a_failure(results, tmp_path, capsys):
+    gold = tmp_path / "gold.TextGrid"
+    grid = (
+        'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{end}\n<exists>\n1\n'
+        '"IntervalTier"\n"text"\n0\n{end}\n1\n0\n{end}\n"words"\n'
+    )
+    gold.write_text(grid.format(end=9999))
+    asked = [str(results / "clip.affect.json"), "--gold", str(gold), "--json"]
+    assert main(["evaluate", *asked]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["figures"] == []
+    assert "nothing was measured" in said.err

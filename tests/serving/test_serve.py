@@ -131,6 +131,15 @@ def test_an_upload_becomes_results_to_keep(server, done):
     assert "I took my old bicycle" in table.text
 
 
+def test_a_report_has_a_name_to_be_kept_under(server, done):
+    address = f"{server.url}/jobs/{done['id']}/report"
+    end = time.monotonic() + 60
+    while (answer := requests.get(address, timeout=10)).status_code == 404:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert answer.headers["content-disposition"] == 'inline; filename="one.report.html"'
+
+
 def test_a_failure_is_told_without_where_things_lie(server, clips, tmp_path):
     (tmp_path / "one.srt").write_text("These are no subtitles.")
     job_id = post(server, clips / "one.mp4", transcript=tmp_path / "one.srt").json()["id"]
@@ -254,6 +263,18 @@ def test_what_is_no_video_is_refused_in_a_sentence(server, done, name, content, 
     assert files_below(server.folder) <= before
 
 
+@pytest.mark.parametrize("name", ["tiny.srt", "tiny.eaf", "tiny.rttm"])
+def test_sound_that_is_called_a_transcript_is_refused_at_once(
+    server, clips, ffmpeg, tmp_path, name
+):
+    ffmpeg("-i", clips / "one.mp4", "-t", "0.2", tmp_path / "tiny.flac")
+    (tmp_path / name).write_bytes((tmp_path / "tiny.flac").read_bytes())
+    field = "diarisation" if name.endswith(".rttm") else "transcript"
+    answer = post(server, clips / "one.mp4", **{field: tmp_path / name})
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(f"{name} is not a text file")
+
+
 def test_a_browser_without_scripts_reads_the_refusal_on_the_page(server):
     answer = requests.post(
         f"{server.url}/jobs",
@@ -363,6 +384,7 @@ def test_every_answer_carries_the_headers(server, done):
 def test_another_name_for_this_machine_is_refused(server, host):
     answer = requests.get(f"{server.url}/jobs", headers={"Host": host}, timeout=10)
     assert answer.status_code == 400
+    assert "--allow-host" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
@@ -387,6 +409,7 @@ def test_pages_of_other_sites_can_change_nothing(server, done, headers):
     for path in (f"/jobs/{done['id']}/delete", "/jobs"):
         answer = requests.post(f"{server.url}{path}", headers=headers, timeout=10)
         assert answer.status_code == 403
+        assert "another site" in answer.json()["error"]
     assert requests.get(f"{server.url}/jobs/{done['id']}", timeout=10).status_code == 200
 
 
@@ -430,7 +453,15 @@ def test_lengths_that_are_none(server):
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_no_other_methods(server, done, method):
     for path in ("/", "/jobs", f"/jobs/{done['id']}", f"/jobs/{done['id']}/delete"):
-        assert requests.request(method, server.url + path, timeout=10).status_code == 405
+        answer = requests.request(method, server.url + path, timeout=10)
+        assert answer.status_code == 405
+        assert answer.headers["allow"]
+        assert method in answer.json()["error"]
+
+
+def test_an_unknown_path_is_refused_as_everything_is(server):
+    answer = requests.get(f"{server.url}/no/such/place", timeout=10)
+    assert (answer.status_code, list(answer.json())) == (404, ["error"])
 
 
 def test_a_link_in_place_of_a_result_is_not_followed(server, done):
