@@ -20,13 +20,13 @@ import numpy as np
 import srt
 from media_maker import make_talking_video
 
+from affect_pipe.pipeline.action_unit_names import ACTION_UNIT_NAMES
 from affect_pipe.pipeline.container import MediaLimits
 from affect_pipe.pipeline.media import iter_frames, probe
 from affect_pipe.pipeline.overlay.faces import FaceTracks
 from affect_pipe.pipeline.overlay.movie import audio_kind, write_movie
 from affect_pipe.pipeline.overlay.render import write_overlay
 from affect_pipe.pipeline.overlay.sound import sound
-from affect_pipe.pipeline.overlay.units import UNIT_NAMES
 from affect_pipe.pipeline.records import (
     EmotionPrediction,
     Media,
@@ -66,8 +66,8 @@ def tracks_of(duration_s: float) -> FaceTracks:
     times = np.arange(0, duration_s, 1 / LOOKS_HZ)
     n = len(times)
     box = np.tile(np.array([0.4, 0.3, 0.6, 0.7], np.float32), (n, 1))
-    units = np.random.default_rng(0).random((n, len(UNIT_NAMES))).astype(np.float32)
-    return FaceTracks(times, times, np.zeros(n, np.int32), box, units, tuple(UNIT_NAMES))
+    units = np.random.default_rng(0).random((n, len(ACTION_UNIT_NAMES))).astype(np.float32)
+    return FaceTracks(times, times, np.zeros(n, np.int32), box, units, tuple(ACTION_UNIT_NAMES))
 
 
 def transcode(media: Media, path: Path) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from affect_pipe.pipeline.action_unit_names import ACTION_UNIT_NAMES
 from affect_pipe.pipeline.overlay import colours
 from affect_pipe.pipeline.overlay.captions import wrap
 from affect_pipe.pipeline.overlay.fonts import needed
 from affect_pipe.pipeline.overlay.sheet import Bar, Sheet
-from affect_pipe.pipeline.overlay.units import UNIT_NAMES
 from affect_pipe.pipeline.overlay.writing import Colour, Pen, clean
 from affect_pipe.pipeline.records import (
     MODALITIES,
@@ -164,7 +164,7 @@ class Panel:
         if not self._units:
             sheet.line(self._no_units, colours.DIM)
         self.unit_bars = tuple(
-            sheet.groove(f"{name.removeprefix('AU')} {UNIT_NAMES.get(name, '')}")
+            sheet.groove(f"{name.removeprefix('AU')} {ACTION_UNIT_NAMES.get(name, '')}")
             for name in self._units
         )
         sheet.skip(_GAP)

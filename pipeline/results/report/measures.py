@@ -9,33 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from affect_pipe.pipeline.action_unit_names import ACTION_UNIT_NAMES
 from affect_pipe.pipeline.results.report.data import Measure
 
-_ACTION_UNITS = {
-    "AU01": "inner brow raiser",
-    "AU02": "outer brow raiser",
-    "AU04": "brow lowerer",
-    "AU05": "upper lid raiser",
-    "AU06": "cheek raiser",
-    "AU07": "lid tightener",
-    "AU09": "nose wrinkler",
-    "AU10": "upper lip raiser",
-    "AU11": "nasolabial deepener",
-    "AU12": "lip corner puller",
-    "AU14": "dimpler",
-    "AU15": "lip corner depressor",
-    "AU17": "chin raiser",
-    "AU20": "lip stretcher",
-    "AU23": "lip tightener",
-    "AU24": "lip pressor",
-    "AU25": "lips part",
-    "AU26": "jaw drop",
-    "AU28": "lip suck",
-    "AU43": "eyes closed",
-}
 # By the name without statistic and smoothing, in lower case: what it is, and its unit.
 _KNOWN = {
-    **{au.lower(): (f"{au} {name}", "") for au, name in _ACTION_UNITS.items()},
+    **{au.lower(): (f"{au} {name}", "") for au, name in ACTION_UNIT_NAMES.items()},
     "f0semitonefrom27.5hz": ("pitch", "semitones over 27.5 Hz"),
     "loudness": ("loudness", "sone"),
     "jitterlocal": ("jitter", ""),
