@@ -10,34 +10,27 @@ from typing import Any
 import numpy as np
 
 from affect_pipe.extractors import registry
-from affect_pipe.extractors.speech.no_words import NoWords
-from affect_pipe.extractors.speech.recognisers import choose
-from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.fusion.datasets.folder_labels import (
     LabelledFolder,
     LabelledVideo,
     MediaPart,
     read_labels,
-    utterances_of,
 )
 from affect_pipe.fusion.datasets.mmsa_file import Clip, Rows, Tokeniser, labels_of, mmsa_bytes
 from affect_pipe.fusion.datasets.splits import assign_splits
+from affect_pipe.labelled_parts import LabelledPart
 from affect_pipe.pipeline.cache import Cache, resolve_root
-from affect_pipe.pipeline.describe import Describer
-from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import AffectPipeError, MissingWeightsError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.extraction import Extracted, Extraction, Level
 from affect_pipe.pipeline.frame_process import FrameProcess
-from affect_pipe.pipeline.given_times import fill_words
 from affect_pipe.pipeline.interfaces import FeatureExtractor, FrameLevel
 from affect_pipe.pipeline.records import MODALITIES, Modality, Utterance
 from affect_pipe.pipeline.results.feature_file import Origin, file_of_block, file_of_table
 from affect_pipe.pipeline.results.sequences import timed_rows
 from affect_pipe.pipeline.results.writing import write_result
 from affect_pipe.pipeline.settings import RunSettings
-from affect_pipe.pipeline.source import CachedSource
 
 MMSA_NAME = "mmsa_unaligned.pkl"
 #: Longest sequences of an MMSA file: words or tokens, frames of sound, frames with the face.
@@ -222,36 +215,9 @@ class _Sequences:
         extractors: tuple[FeatureExtractor, ...],
         level: Level,
     ) -> Extracted:
-        written = all(video.segments[place].text for place in part.segments)
-        recogniser = (
-            NoWords()
-            if written
-            else choose(
-                self.run.asr,
-                media_path=part.path,
-                language=self.run.language,
-                task=self.run.asr_task,
-                max_words_per_s=self.run.limits.max_words_per_s,
-            )
-        )
-        describer = Describer(
-            recogniser=recogniser,
-            detector=self._detector,
-            extractors=extractors,
-            cache=self._cache,
-            limits=self.run.limits,
-            memo=DigestMemo(self._cache.digest_folder()),
-            frame_pass=self.frames,
-            diarisation=find_diarisation(part.path),
-        )
-
-        def cut(source: CachedSource) -> tuple[Utterance, ...]:
-            utterances = utterances_of(video, part, source.media.duration_s)
-            if written:
-                return utterances
-            return fill_words(utterances, source.transcript, self.run.segmentation)
-
-        extracted = Extraction(describer, cut, level)(part.path, self.listener())
+        labelled = LabelledPart(video, part, self.run)
+        describer = labelled.describer(extractors, self._detector, self._cache, self.frames)
+        extracted = Extraction(describer, labelled.cut, level)(part.path, self.listener())
         for _, error in extracted.failures:
             raise error
         return extracted

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from affect_pipe.extract import DEFAULT_FEATURES
 from affect_pipe.extractors import registry
-from affect_pipe.extractors.speech.no_words import NoWords
-from affect_pipe.extractors.speech.recognisers import choose
-from affect_pipe.extractors.speech.rttm import find_diarisation
 from affect_pipe.extractors.speech.voice_activity import SileroVAD
 from affect_pipe.fusion.datasets.folder_labels import (
     LabelledFolder,
@@ -20,23 +17,19 @@ from affect_pipe.fusion.datasets.folder_labels import (
     MediaPart,
     join_blocks,
     read_labels,
-    utterances_of,
 )
 from affect_pipe.fusion.device_check import check_device
 from affect_pipe.fusion.recipes import own_videos as recipe
 from affect_pipe.fusion.recipes.own_videos import OwnVideosReport, OwnVideosSettings
+from affect_pipe.labelled_parts import LabelledPart
 from affect_pipe.pipeline.cache import Cache, resolve_root
-from affect_pipe.pipeline.describe import Describer
-from affect_pipe.pipeline.digest_memo import DigestMemo
 from affect_pipe.pipeline.errors import AffectPipeError, UsageError
 from affect_pipe.pipeline.events import Listener, ignore
 from affect_pipe.pipeline.frame_process import FrameProcess
 from affect_pipe.pipeline.given import quoted
-from affect_pipe.pipeline.given_times import fill_words
 from affect_pipe.pipeline.interfaces import FeatureExtractor
-from affect_pipe.pipeline.records import FeatureBlock, Modality, Utterance
+from affect_pipe.pipeline.records import FeatureBlock, Modality
 from affect_pipe.pipeline.settings import RunSettings
-from affect_pipe.pipeline.source import CachedSource
 
 if TYPE_CHECKING:
     from affect_pipe.fusion.training_events import Listener as TrainingListener
@@ -208,34 +201,6 @@ class _Describing:
         return {modality: join_blocks(video, blocks) for modality, blocks in parts.items()}
 
     def _part(self, video: LabelledVideo, part: MediaPart) -> Mapping[Modality, FeatureBlock]:
-        written = all(video.segments[place].text for place in part.segments)
-        # Nobody listens, and no weights are fetched, where the label file has all the words.
-        recogniser = (
-            NoWords()
-            if written
-            else choose(
-                self.run.asr,
-                media_path=part.path,
-                language=self.run.language,
-                task=self.run.asr_task,
-                max_words_per_s=self.run.limits.max_words_per_s,
-            )
-        )
-        describer = Describer(
-            recogniser=recogniser,
-            detector=self._detector,
-            extractors=self.extractors,
-            cache=self._cache,
-            limits=self.run.limits,
-            memo=DigestMemo(self._cache.digest_folder()),
-            frame_pass=self.frames,
-            diarisation=find_diarisation(part.path),
-        )
-
-        def cut(source: CachedSource) -> tuple[Utterance, ...]:
-            utterances = utterances_of(video, part, source.media.duration_s)
-            if written:
-                return utterances
-            return fill_words(utterances, source.transcript, self.run.segmentation)
-
-        return describer(part.path, cut, self.listener).features.blocks
+        labelled = LabelledPart(video, part, self.run)
+        describer = labelled.describer(self.extractors, self._detector, self._cache, self.frames)
+        return describer(part.path, labelled.cut, self.listener).features.blocks
